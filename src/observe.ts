@@ -1,0 +1,77 @@
+/** What can be watched from outside: `debug` namespaces and `node:diagnostics_channel`. Nothing here ever sees a workload. */
+import { channel, tracingChannel, type Channel, type TracingChannel } from 'node:diagnostics_channel';
+import createDebug, { type Debugger } from 'debug';
+
+/** Printed with `DEBUG=gearman:*`, or one of `gearman:client`, `gearman:pool`, `gearman:connection`. */
+export const debug: Readonly<Record<'client' | 'pool' | 'connection', Debugger>> = {
+  client: createDebug('gearman:client'),
+  pool: createDebug('gearman:pool'),
+  connection: createDebug('gearman:connection'),
+};
+
+/** Context of the tracing channel `gearman:submit`: one message set a submission. */
+export interface SubmitTrace {
+  /** Function name, as passed in. */
+  function: string;
+  /** Unique ID, given or generated. */
+  unique: string;
+  /** The job handle, from `asyncStart` on. */
+  handle?: string;
+  /** Name of the server that has the job, from `asyncStart` on. */
+  server?: string;
+}
+
+/** Context of the tracing channel `gearman:status`: one message set a question. */
+export interface StatusTrace {
+  /** The handle, id or unique ID that was asked for. */
+  key: string;
+}
+
+/** Message of the channel `gearman:connection`: a job server changed its state as this client sees it. */
+export interface ConnectionMessage {
+  /** Name of the job server. */
+  server: string;
+  /** The state that it has now, as in `client.servers`. */
+  state: string;
+  /** Why, where something failed. */
+  error: Error | undefined;
+}
+
+const submitTrace = tracingChannel<unknown, SubmitTrace>('gearman:submit');
+const statusTrace = tracingChannel<unknown, StatusTrace>('gearman:status');
+const connectionChannel: Channel<unknown, unknown> = channel('gearman:connection');
+
+/** `hasSubscribers` of the tracing channel itself does not exist on Node 20 and Bun; that of its parts does everywhere. */
+function isTraced<Context extends object>(traced: TracingChannel<unknown, Context>): boolean {
+  const { start, end, asyncStart, asyncEnd, error } = traced;
+  return [start, end, asyncStart, asyncEnd, error].some((part) => part.hasSubscribers);
+}
+
+/** Tells the subscribers of a tracing channel about `run`, and costs one check where there is none. */
+function trace<Context extends object, Result>(
+  traced: TracingChannel<unknown, Context>,
+  context: () => Context,
+  run: (context: Context | undefined) => Promise<Result>,
+): Promise<Result> {
+  if (!isTraced(traced)) return run(undefined);
+  const made = context();
+  return traced.tracePromise(() => run(made), made);
+}
+
+/** Runs a submission, with the tracing channel `gearman:submit` around it. */
+export function traceSubmit<Result>(
+  context: () => SubmitTrace,
+  run: (context: SubmitTrace | undefined) => Promise<Result>,
+): Promise<Result> {
+  return trace(submitTrace, context, run);
+}
+
+/** Runs a question, with the tracing channel `gearman:status` around it. */
+export function traceStatus<Result>(key: string, run: () => Promise<Result>): Promise<Result> {
+  return trace(statusTrace, () => ({ key }), run);
+}
+
+/** Tells the channel `gearman:connection`. */
+export function publishState(message: ConnectionMessage): void {
+  if (connectionChannel.hasSubscribers) connectionChannel.publish(message);
+}

@@ -1,0 +1,85 @@
+/**
+ * Checks what callers pass before it becomes bytes: gearmand answers some of it with silence, with a closed connection or with a
+ * job that is subtly another one.
+ */
+import { isUint8Array } from 'node:util/types';
+import { GearmanArgumentError, invalidArgument } from '../errors.js';
+
+/** libgearman's limit; gearmand closes the connection at about 8 KiB. */
+const MAX_FUNCTION_BYTES = 511;
+/** gearmand stores 63 and cuts the 64th, after which nothing matches it. */
+const MAX_UNIQUE_BYTES = 63;
+/** gearmand gives no answer at all to a longer one. */
+const MAX_HANDLE_BYTES = 63;
+/** A packet's length is an unsigned 32-bit number; the names take a part of it. */
+const MAX_WORKLOAD_BYTES = 0xffff_ffff - 8192;
+
+/** A job's payload: bytes, or a string that is sent as UTF-8. */
+export type Workload = string | Uint8Array;
+
+function tooLarge(what: string, bytes: number, limit: number, advice: string): GearmanArgumentError {
+  const message = `${what} has ${String(bytes)} bytes; the limit is ${String(limit)}. ${advice}`;
+  return new GearmanArgumentError('GEARMAN_ARGUMENT_TOO_LARGE', message);
+}
+
+function checkName(what: string, name: unknown): string {
+  if (typeof name !== 'string') throw invalidArgument(`${what} must be a string, not ${kindOf(name)}.`);
+  if (name.includes('\0'))
+    throw invalidArgument(`${what} contains a NUL, which ends an argument in the protocol. Remove it.`);
+  return name;
+}
+
+/** A function name, or another name under the same rules (`what` says which): 1 to 511 bytes of UTF-8 without NUL. */
+export function checkFunction(name: unknown, what = 'The function name'): string {
+  const checked = checkName(what, name);
+  if (checked === '') throw invalidArgument(`${what} is empty. Name the function that a worker registered.`);
+  // No character takes more than three bytes a UTF-16 unit, so that most names need no counting.
+  if (checked.length * 3 <= MAX_FUNCTION_BYTES) return checked;
+  const bytes = Buffer.byteLength(checked);
+  if (bytes > MAX_FUNCTION_BYTES) throw tooLarge(what, bytes, MAX_FUNCTION_BYTES, 'Use a shorter one.');
+  return checked;
+}
+
+/** A unique ID: up to 63 bytes of UTF-8 without NUL, not `'#'`. */
+export function checkUnique(unique: unknown): string {
+  const checked = checkName('The unique ID', unique);
+  if (checked === '#') {
+    throw invalidArgument(
+      "The unique ID '#' would merge all jobs of the function. To coalesce by workload, use uniqueFor(workload).",
+    );
+  }
+  if (checked.length * 3 <= MAX_UNIQUE_BYTES) return checked;
+  const bytes = Buffer.byteLength(checked);
+  if (bytes <= MAX_UNIQUE_BYTES) return checked;
+  throw tooLarge('The unique ID', bytes, MAX_UNIQUE_BYTES, 'Use a shorter one, or uniqueFor(id), which is 43 bytes.');
+}
+
+/** A workload: a string or bytes. */
+export function checkWorkload(workload: unknown): Workload {
+  if (typeof workload !== 'string' && !isUint8Array(workload)) {
+    const advice = 'Serialize it first, for example with JSON.stringify.';
+    throw invalidArgument(`The workload must be a string or a Uint8Array, not ${kindOf(workload)}. ${advice}`);
+  }
+  if (workload.length * 3 <= MAX_WORKLOAD_BYTES) return workload;
+  const bytes = Buffer.byteLength(workload);
+  if (bytes > MAX_WORKLOAD_BYTES)
+    throw tooLarge('The workload', bytes, MAX_WORKLOAD_BYTES, 'Store it elsewhere and send a reference.');
+  return workload;
+}
+
+/** A job handle: 1 to 63 bytes of printable ASCII. */
+export function checkHandle(handle: unknown): string {
+  const checked = checkName('The job handle', handle);
+  if (checked === '') throw invalidArgument('The job handle is empty. Pass what doBackground resolved to.');
+  if (!/^[\x20-\x7e]*$/.test(checked))
+    throw invalidArgument('The job handle may contain printable ASCII only. Pass it as it came.');
+  if (checked.length <= MAX_HANDLE_BYTES) return checked;
+  throw tooLarge('The job handle', checked.length, MAX_HANDLE_BYTES, 'Pass what doBackground resolved to.');
+}
+
+/** What a value is, for an error message, without showing it. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' ? 'an object' : typeof value;
+}

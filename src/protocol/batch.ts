@@ -1,0 +1,106 @@
+/** Collects the packets of a tick into the fewest buffers: small ones share a slab, large payloads go by reference. */
+import { byteLength, maxByteLength, writeArgument, writeHeader, type Argument } from './encode.js';
+import { HEADER_BYTES, type Magic } from './packet.js';
+
+/** From this size on a payload is not copied. */
+const BY_REFERENCE = 16_384;
+
+/** A connection's first slab; each next one is twice as large, up to the last figure. */
+const FIRST_SLAB = 4096;
+const LARGEST_SLAB = 131_072;
+
+const NUL = 0;
+const EMPTY_SLAB = Buffer.alloc(0);
+
+/**
+ * Packets in one direction of one connection. Arguments must have passed `arguments.ts`: no NUL is looked for here.
+ * What {@link take} returns is never written again; the payloads in it are the caller's own memory.
+ */
+export class Batch {
+  readonly #magic: Magic;
+  #slab = EMPTY_SLAB;
+  /** The part of the slab that is filled but not taken. */
+  #start = 0;
+  #end = 0;
+  #buffers: Uint8Array[] = [];
+  #bytes = 0;
+
+  constructor(magic: Magic) {
+    this.#magic = magic;
+  }
+
+  /** Bytes that wait to be taken. */
+  get bytes(): number {
+    return this.#bytes + this.#end - this.#start;
+  }
+
+  /** Adds a packet of a type without data. */
+  add(type: number, args: readonly Argument[]): void {
+    this.#reserve(args, 0);
+    const start = this.#end;
+    const body = this.#writeArguments(args);
+    // No NUL stands behind the last argument.
+    this.#end = args.length === 0 ? body : this.#end - 1;
+    writeHeader(this.#slab, start, { magic: this.#magic, type, length: this.#end - body });
+  }
+
+  /** Adds a packet of a type whose last argument is opaque data. */
+  addWithData(type: number, args: readonly Argument[], data: Argument): void {
+    const size = maxByteLength(data);
+    const isLarge = size >= BY_REFERENCE;
+    this.#reserve(args, isLarge ? 0 : size);
+    const start = this.#end;
+    const body = this.#writeArguments(args);
+    if (!isLarge) this.#end = writeArgument(this.#slab, this.#end, data);
+    const dataBytes = isLarge ? byteLength(data) : 0;
+    writeHeader(this.#slab, start, { magic: this.#magic, type, length: this.#end - body + dataBytes });
+    if (isLarge) this.#addByReference(data);
+  }
+
+  /** What was added since the last call, in order, and forgets it. */
+  take(): readonly Uint8Array[] {
+    this.#closeSlab();
+    const buffers = this.#buffers;
+    this.#buffers = [];
+    this.#bytes = 0;
+    return buffers;
+  }
+
+  /** Writes the arguments, each with its NUL, behind a gap for the header; returns where the body begins. */
+  #writeArguments(args: readonly Argument[]): number {
+    const body = this.#end + HEADER_BYTES;
+    let end = body;
+    for (const argument of args) {
+      end = writeArgument(this.#slab, end, argument);
+      this.#slab[end++] = NUL;
+    }
+    this.#end = end;
+    return body;
+  }
+
+  #addByReference(data: Argument): void {
+    this.#closeSlab();
+    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+    this.#buffers.push(bytes);
+    this.#bytes += bytes.byteLength;
+  }
+
+  /** Makes room in the slab, or a new slab; what the old one holds is kept for {@link take}. */
+  #reserve(args: readonly Argument[], dataBytes: number): void {
+    let needed = HEADER_BYTES + dataBytes;
+    for (const argument of args) needed += maxByteLength(argument) + 1;
+    if (this.#slab.length - this.#end >= needed) return;
+    this.#closeSlab();
+    const next = Math.min(LARGEST_SLAB, Math.max(FIRST_SLAB, this.#slab.length * 2));
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(next, needed));
+    this.#start = this.#end = 0;
+  }
+
+  #closeSlab(): void {
+    if (this.#end === this.#start) return;
+    const filled = this.#slab.subarray(this.#start, this.#end);
+    this.#buffers.push(filled);
+    this.#bytes += filled.length;
+    this.#start = this.#end;
+  }
+}

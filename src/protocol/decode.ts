@@ -1,0 +1,277 @@
+/** Bytes to packets. */
+import { GearmanProtocolError } from '../errors.js';
+import { HEADER_BYTES, MAGIC_NUMBER, PACKET_TYPES, nameOfType, type Magic } from './packet.js';
+
+/** What a packet may hold besides its data: names, IDs, separators. */
+const ARGUMENT_BYTES = 8192;
+
+/** Below this, pieces of a body are copied together as they come, so that bytes that drip in cost no object each. */
+const SMALL_PIECE = 4096;
+const SLAB_BYTES = 65_536;
+
+const NUL = 0;
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * One packet that came in. It is a view of the memory that the decoder was given (or of a copy that the decoder made of a body in
+ * several chunks): valid for as long as nobody writes to that memory, and it keeps that memory alive.
+ */
+export class Packet {
+  /** Type number. */
+  readonly type: number;
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+  /** Where the arguments end, the NUL excluded; found when first asked for. */
+  #ends: readonly number[] | undefined;
+
+  constructor(type: number, bytes: Buffer, start: number, end: number) {
+    this.type = type;
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  /** Length of the body in bytes. */
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
+  /** An argument byte for byte, one character each: job handles are kept like this. */
+  latin1(index: number): string {
+    return this.#bytes.toString('latin1', this.#startOf(index), this.#endOf(index));
+  }
+
+  /** An argument as text. */
+  utf8(index: number): string {
+    return this.#bytes.toString('utf8', this.#startOf(index), this.#endOf(index));
+  }
+
+  /** An argument's bytes, not copied. */
+  bytes(index: number): Buffer {
+    return this.#bytes.subarray(this.#startOf(index), this.#endOf(index));
+  }
+
+  /** The opaque last argument, not copied; empty for types that have none. */
+  get data(): Buffer {
+    const { args, data } = definitionOf(this.type);
+    return data === undefined ? NOTHING : this.#bytes.subarray(this.#startOf(args.length), this.#end);
+  }
+
+  /**
+   * Splits the body into the arguments of its type.
+   * @throws GearmanProtocolError `GEARMAN_INVALID_PACKET` when it does not hold them. So do all that read an argument.
+   */
+  split(): readonly number[] {
+    this.#ends ??= findEnds(this.type, this.#bytes, this.#start, this.#end);
+    return this.#ends;
+  }
+
+  #startOf(index: number): number {
+    return index === 0 ? this.#start : this.#endOf(index - 1) + 1;
+  }
+
+  #endOf(index: number): number {
+    const end = this.split()[index];
+    if (end === undefined) throw new RangeError(`${nameOfType(this.type)} has no argument ${String(index)}`);
+    return end;
+  }
+}
+
+function findEnds(type: number, bytes: Buffer, start: number, end: number): number[] {
+  const { args, data } = definitionOf(type);
+  const ends: number[] = [];
+  let from = start;
+  const separated = data === undefined ? args.length - 1 : args.length;
+  for (let index = 0; index < separated; index++) {
+    const nul = findNul(bytes, from, end);
+    if (nul === end) throw new GearmanProtocolError('GEARMAN_INVALID_PACKET', tooFew(type, index));
+    ends.push(nul);
+    from = nul + 1;
+  }
+  if (separated === args.length) return ends;
+  // gearmand puts a NUL behind the handle of some WORK_FAIL packets; no handle contains one.
+  if (separated >= 0) ends.push(args[separated] === 'handle' ? findNul(bytes, from, end) : end);
+  return ends;
+}
+
+function tooFew(type: number, found: number): string {
+  return `${nameOfType(type)} holds ${String(found)} of its arguments and then no NUL that would end the next.`;
+}
+
+function findNul(bytes: Buffer, from: number, end: number): number {
+  let index = from;
+  while (index < end && bytes[index] !== NUL) index++;
+  return index;
+}
+
+function definitionOf(type: number): { args: readonly string[]; data: string | undefined } {
+  return PACKET_TYPES[type] ?? { args: [], data: undefined };
+}
+
+/** A body that came in several chunks. Large chunks are kept as they are and joined once; small ones are copied together. */
+class Pieces {
+  readonly #length: number;
+  readonly #pieces: Buffer[] = [];
+  #slab = NOTHING;
+  #slabUsed = 0;
+  #received = 0;
+
+  constructor(length: number) {
+    this.#length = length;
+  }
+
+  get missing(): number {
+    return this.#length - this.#received;
+  }
+
+  add(piece: Buffer): void {
+    this.#received += piece.length;
+    if (piece.length >= SMALL_PIECE) {
+      this.#closeSlab();
+      this.#pieces.push(piece);
+      return;
+    }
+    if (this.#slab.length - this.#slabUsed < piece.length) {
+      this.#closeSlab();
+      this.#slab = Buffer.allocUnsafeSlow(Math.min(SLAB_BYTES, piece.length + this.missing));
+    }
+    piece.copy(this.#slab, this.#slabUsed);
+    this.#slabUsed += piece.length;
+  }
+
+  join(): Buffer {
+    this.#closeSlab();
+    const [only] = this.#pieces;
+    return this.#pieces.length === 1 && only !== undefined ? only : Buffer.concat(this.#pieces, this.#length);
+  }
+
+  #closeSlab(): void {
+    if (this.#slabUsed > 0) this.#pieces.push(this.#slab.subarray(0, this.#slabUsed));
+    this.#slab = this.#slab.subarray(this.#slabUsed);
+    this.#slabUsed = 0;
+  }
+}
+
+/**
+ * Takes the bytes of one direction of one connection in any cuts and gives whole packets, in time linear in the bytes.
+ *
+ * The chunks belong to the decoder: packets are views of them. It throws a `GearmanProtocolError` once and then stays dead:
+ * `GEARMAN_INVALID_MAGIC` with the first wrong byte, `GEARMAN_DATA_TOO_LARGE`, `GEARMAN_INVALID_COMMAND` (no such type) and
+ * `GEARMAN_UNEXPECTED_PACKET` (not sent in this direction) when the header is there.
+ */
+export class Decoder {
+  readonly #magic: Magic;
+  readonly #maxPacketSize: number;
+  /** What has come of a header that a chunk cut; and how much. */
+  readonly #header = Buffer.alloc(HEADER_BYTES);
+  #headerUsed = 0;
+  /** The body that is being collected, and its type. */
+  #pieces: Pieces | undefined;
+  #type = 0;
+  #dead = false;
+
+  /** @param maxPacketSize - the most bytes of data in a packet; its arguments may have 8 KiB more */
+  constructor(magic: Magic, maxPacketSize: number) {
+    this.#magic = magic;
+    this.#maxPacketSize = maxPacketSize;
+  }
+
+  /** Hands each packet that is complete to `sink`, in order. What `sink` throws ends the decoder, too. */
+  push(chunk: Buffer, sink: (packet: Packet) => void): void {
+    if (this.#dead) return;
+    this.#dead = true;
+    let offset = 0;
+    while (offset < chunk.length) {
+      offset =
+        this.#pieces === undefined
+          ? this.#start(chunk, offset, sink)
+          : this.#collect(this.#pieces, chunk, offset, sink);
+    }
+    this.#dead = false;
+  }
+
+  /** Ends the decoder: bytes that still come are ignored. */
+  stop(): void {
+    this.#dead = true;
+  }
+
+  /** Reads a header and what the chunk has of its body; returns how far it came. */
+  #start(chunk: Buffer, offset: number, sink: (packet: Packet) => void): number {
+    if (this.#headerUsed > 0 || chunk.length - offset < HEADER_BYTES) return this.#collectHeader(chunk, offset, sink);
+    const length = this.#readHeader(chunk, offset);
+    const start = offset + HEADER_BYTES;
+    const end = start + length;
+    if (end <= chunk.length) {
+      sink(new Packet(this.#type, chunk, start, end));
+      return end;
+    }
+    this.#pieces = new Pieces(length);
+    return start;
+  }
+
+  #collectHeader(chunk: Buffer, offset: number, sink: (packet: Packet) => void): number {
+    const count = Math.min(HEADER_BYTES - this.#headerUsed, chunk.length - offset);
+    chunk.copy(this.#header, this.#headerUsed, offset, offset + count);
+    this.#headerUsed += count;
+    if (this.#headerUsed < HEADER_BYTES) {
+      this.#checkMagic(this.#header, 0, Math.min(4, this.#headerUsed));
+      return offset + count;
+    }
+    this.#headerUsed = 0;
+    const length = this.#readHeader(this.#header, 0);
+    if (length === 0) sink(new Packet(this.#type, NOTHING, 0, 0));
+    else this.#pieces = new Pieces(length);
+    return offset + count;
+  }
+
+  #collect(pieces: Pieces, chunk: Buffer, offset: number, sink: (packet: Packet) => void): number {
+    const end = Math.min(chunk.length, offset + pieces.missing);
+    pieces.add(chunk.subarray(offset, end));
+    if (pieces.missing === 0) {
+      const body = pieces.join();
+      this.#pieces = undefined;
+      sink(new Packet(this.#type, body, 0, body.length));
+    }
+    return end;
+  }
+
+  /** Checks a whole header, remembers its type and returns the length of the body. */
+  #readHeader(bytes: Buffer, offset: number): number {
+    if (bytes.readUInt32BE(offset) !== MAGIC_NUMBER[this.#magic]) this.#checkMagic(bytes, offset, 4);
+    this.#type = bytes.readUInt32BE(offset + 4);
+    const length = bytes.readUInt32BE(offset + 8);
+    const sentByServer = PACKET_TYPES[this.#type]?.senders.includes('server');
+    if (sentByServer === undefined) {
+      throw new GearmanProtocolError('GEARMAN_INVALID_COMMAND', `There is no packet type ${String(this.#type)}.`);
+    }
+    if (!this.#fitsDirection(sentByServer)) {
+      const from = this.#magic === 'RES' ? 'A job server' : 'A client or worker';
+      throw new GearmanProtocolError('GEARMAN_UNEXPECTED_PACKET', `${from} sends no ${nameOfType(this.#type)}.`);
+    }
+    if (length > this.#maxPacketSize + ARGUMENT_BYTES) throw this.#tooLarge(length);
+    return length;
+  }
+
+  #fitsDirection(sentByServer: boolean): boolean {
+    if (this.#magic === 'RES') return sentByServer;
+    return PACKET_TYPES[this.#type]?.senders.some((sender) => sender !== 'server') === true;
+  }
+
+  #tooLarge(length: number): GearmanProtocolError {
+    const limit = `the option maxPacketSize allows ${String(this.#maxPacketSize)} bytes of data`;
+    const message = `${nameOfType(this.#type)} announces ${String(length)} bytes; ${limit}.`;
+    return new GearmanProtocolError('GEARMAN_DATA_TOO_LARGE', message);
+  }
+
+  /** Compares byte by byte, so that a header that never gets full is refused at its first wrong byte. */
+  #checkMagic(bytes: Buffer, offset: number, count: number): void {
+    const magic = MAGIC_NUMBER[this.#magic];
+    for (let index = 0; index < count; index++) {
+      if (bytes[offset + index] === ((magic >>> (24 - 8 * index)) & 0xff)) continue;
+      const came = bytes.toString('hex', offset, offset + index + 1);
+      const message = `Expected a packet to begin with \\0${this.#magic}, but 0x${came} came. Is this port a Gearman job server?`;
+      throw new GearmanProtocolError('GEARMAN_INVALID_MAGIC', message);
+    }
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * The outside world: sockets, clocks, timers, randomness. Nothing else in `src` touches them, so that tests and simulations can
+ * put another world in this one's place.
+ */
+import { AsyncResource } from 'node:async_hooks';
+import { randomFillSync } from 'node:crypto';
+import * as net from 'node:net';
+import type { Duplex } from 'node:stream';
+import * as tls from 'node:tls';
+
+/** Where to connect, and how. */
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+  /** TLS options; plain TCP where there are none. */
+  readonly tls: tls.ConnectionOptions | undefined;
+  /** How long one address of a name is tried before the next one is, in milliseconds. */
+  readonly addressTimeoutMs: number;
+}
+
+/** A timer that has not run yet. */
+export interface Timer {
+  /** Let it keep the process alive (`true`, as it starts) or not. */
+  hold(held: boolean): void;
+  /** It will not run. */
+  cancel(): void;
+}
+
+/** Everything that a client needs from outside. */
+export interface Runtime {
+  /** Opens a socket that never keeps the process alive; `onUp` runs when it is connected, over TLS when that is verified, too. */
+  connect(target: Target, onUp: () => void): Duplex;
+  /** Milliseconds that only go forward, also while the process is stopped. */
+  now(): number;
+  /** Milliseconds since 1970, as the system has them. */
+  wallClock(): number;
+  setTimer(callback: () => void, ms: number): Timer;
+  /** Runs once the sockets that are readable now have been read. */
+  afterPoll(callback: () => void): void;
+  fillRandom(bytes: Uint8Array): void;
+  /** In [0, 1); need not be unpredictable. */
+  random(): number;
+}
+
+const KEEP_ALIVE_MS = 30_000;
+
+/** Sockets and timers outlive the call that happens to make them, so they must not carry its AsyncLocalStorage context on. */
+const outside = new AsyncResource('GEARMAN');
+
+function open(target: Target, onUp: () => void): net.Socket {
+  const { host, port } = target;
+  // Node drops an attempt after 250 ms otherwise, which is less than a round trip to some servers.
+  const tcp = { host, port, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: target.addressTimeoutMs };
+  const socket = target.tls === undefined ? net.connect(tcp) : tls.connect({ ...target.tls, ...tcp });
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  socket.unref();
+  // The handle is another one when the second address of a name wins, and that one is referenced again.
+  socket.once('connect', () => socket.unref());
+  socket.once(target.tls === undefined ? 'connect' : 'secureConnect', onUp);
+  return socket;
+}
+
+/** The real world. */
+export const nodeRuntime: Runtime = {
+  connect: (target, onUp) => outside.runInAsyncScope(open, undefined, target, onUp),
+  now: () => performance.now(),
+  wallClock: () => Date.now(),
+  setTimer: (callback, ms) => {
+    const timer = outside.runInAsyncScope(() => setTimeout(callback, ms));
+    return {
+      hold: (held) => {
+        if (held) timer.ref();
+        else timer.unref();
+      },
+      cancel: () => {
+        clearTimeout(timer);
+      },
+    };
+  },
+  afterPoll: (callback) => {
+    outside.runInAsyncScope(() => setImmediate(callback));
+  },
+  fillRandom: (bytes) => {
+    randomFillSync(bytes);
+  },
+  random: () => Math.random(),
+};

@@ -1,0 +1,223 @@
+/** One socket's life: connects once, carries requests and their answers, dies once. */
+import { GearmanConnectionError, asError } from '../errors.js';
+import { Batch } from '../protocol/batch.js';
+import { Decoder, type Packet } from '../protocol/decode.js';
+import { TYPE } from '../protocol/packet.js';
+import type { Address } from './address.js';
+import { Timed } from './deadlines.js';
+import { Replies } from './replies.js';
+import { Request, type Carrier, type Loss } from './request.js';
+import { ServerSocket, type SocketOwner } from './socket.js';
+import type { World } from './world.js';
+
+/** Who ended a connection: the other side, or this one for a reason. */
+export type Ending = 'closed' | 'silent' | 'protocol error' | 'destroyed';
+
+/** Who is told about a connection. */
+export interface ConnectionOwner {
+  /** Requests may be sent. */
+  onUp(connection: Connection): void;
+  /** Answers came, or there is room again. */
+  onProgress(connection: Connection): void;
+  /** A call timed out on it; whether it lives will be known within the heartbeat. */
+  onSuspect(connection: Connection): void;
+  /** It is dead; these requests were written and not answered. */
+  onDown(connection: Connection, loss: Loss, ending: Ending, unanswered: readonly Request[]): void;
+}
+
+/** Once this many bytes are collected they are handed to the socket, to learn whether it wants more. */
+const FLUSH_BYTES = 65_536;
+
+/** Asks a silent server for a sign of life. That anything came is what counts, and the connection sees that. */
+class Heartbeat extends Request {
+  override readonly server = undefined;
+  override readonly job = undefined;
+  override readonly isSticky = true;
+  /** Nobody waits for it: it does not keep a connection open. */
+  override settled = true;
+
+  override write(batch: Batch): void {
+    batch.addWithData(TYPE.ECHO_REQ, [], '');
+  }
+
+  /** Whatever a server that does not know ECHO_REQ says instead is a sign of life, too. */
+  override isAnsweredBy(type: number): boolean {
+    return type === TYPE.ECHO_RES || type === TYPE.ERROR;
+  }
+
+  override onReply(): void {}
+  override onUnsent(): void {}
+  override onLost(): void {}
+  override onRefused(): void {}
+  override onDue(): void {}
+}
+
+/** See {@link ConnectionOwner} for what it tells. */
+export class Connection extends Timed implements Carrier, SocketOwner {
+  readonly server: string;
+  readonly #world: World;
+  readonly #owner: ConnectionOwner;
+  readonly #socket: ServerSocket;
+  readonly #decoder: Decoder;
+  readonly #replies: Replies;
+  readonly #batch = new Batch('REQ');
+  #isUp = false;
+  #isDrained = true;
+  #isEnding = false;
+  #isProven = false;
+  #ending: Ending = 'closed';
+  /** Since when it has been silent although something was pending. */
+  #silentSinceMs = 0;
+  /** A sign of life was asked for and nothing has come since. */
+  #isAsked = false;
+
+  constructor(address: Address, world: World, owner: ConnectionOwner) {
+    super();
+    this.server = address.name;
+    this.#world = world;
+    this.#owner = owner;
+    this.#decoder = new Decoder('RES', world.settings.maxPacketSize);
+    this.#replies = new Replies(address.name, world.settings.maxPacketSize);
+    this.#socket = new ServerSocket(address, world, this);
+  }
+
+  /** Requests that were written and not answered, tombstones included. */
+  get pending(): number {
+    return this.#replies.pending;
+  }
+
+  /** Whether anybody waits for an answer on it. */
+  get isAwaited(): boolean {
+    return this.#replies.isAwaited;
+  }
+
+  /** Whether a request has been answered: a stopped server accepts connections, too, and takes what is written. */
+  get isProven(): boolean {
+    return this.#isProven;
+  }
+
+  /** Whether it was asked for a sign of life and nothing has come since. */
+  get isAsked(): boolean {
+    return this.#isAsked;
+  }
+
+  /** Whether it takes requests now. */
+  get isWritable(): boolean {
+    return this.#isUp && this.#isDrained;
+  }
+
+  /** Resolves when its socket is closed. */
+  get gone(): Promise<void> {
+    return this.#socket.gone;
+  }
+
+  /** Writes a request; {@link flush} sends it. Only while {@link isWritable}. */
+  send(request: Request): void {
+    if (this.pending === 0) this.#onFirstPending();
+    request.carrier = this;
+    this.#replies.expect(request);
+    request.write(this.#batch);
+    if (this.#batch.bytes >= FLUSH_BYTES) this.flush();
+  }
+
+  /** Hands what was sent to the socket. */
+  flush(): void {
+    if (this.#batch.bytes > 0) this.#isDrained = this.#socket.write(this.#batch.take());
+  }
+
+  /** Closes it as soon as nothing is pending. */
+  end(): void {
+    this.#isEnding = true;
+    this.#endIfIdle();
+  }
+
+  /** Ends it now; what is pending is lost. */
+  destroy(error: GearmanConnectionError, ending: Ending = 'destroyed'): void {
+    this.#ending = ending;
+    this.#socket.destroy(error);
+  }
+
+  onUp(): void {
+    this.#isUp = true;
+    this.#owner.onUp(this);
+  }
+
+  onDrain(): void {
+    this.#isDrained = true;
+    this.#owner.onProgress(this);
+  }
+
+  onData(chunk: Buffer): void {
+    this.#silentSinceMs = this.#world.deadlines.now();
+    this.#isAsked = false;
+    try {
+      this.#decoder.push(chunk, this.#take);
+    } catch (error) {
+      this.#fail(asError(error));
+      return;
+    }
+    this.#owner.onProgress(this);
+    this.#endIfIdle();
+  }
+
+  onDown(error: GearmanConnectionError): void {
+    this.#isUp = false;
+    this.#decoder.stop();
+    this.#world.deadlines.stop(this);
+    const isProtocolError = this.#ending === 'protocol error';
+    this.#owner.onDown(this, { error, isProtocolError }, this.#ending, this.#replies.takeUnanswered());
+  }
+
+  /** A call timed out on it: the server may be dead, or just slow with this one. */
+  onTimeout(): void {
+    // An unproven connection has a deadline of its own.
+    if (!this.#isUp || !this.#isProven || this.#isAsked) return;
+    this.#askForLife();
+    this.#owner.onSuspect(this);
+    this.#replies.tellDoubt();
+  }
+
+  /** The heartbeat. */
+  override onDue(): void {
+    if (this.pending === 0) return;
+    const { heartbeat } = this.#world.settings;
+    const silentMs = this.#world.deadlines.now() - this.#silentSinceMs;
+    if (this.#isAsked) {
+      const message = `${this.server} gave no sign of life for ${String(heartbeat)} ms (the option heartbeat).`;
+      this.destroy(new GearmanConnectionError('GEARMAN_LOST_CONNECTION', message, { server: this.server }), 'silent');
+    } else if (silentMs >= heartbeat) {
+      this.#askForLife();
+    } else {
+      this.#world.deadlines.start(this, heartbeat - silentMs);
+    }
+  }
+
+  readonly #take = (packet: Packet): void => {
+    if (this.#replies.take(packet)) this.#isProven = true;
+  };
+
+  /** The heartbeat that was started for an earlier request may still run: it finds out how long the silence has lasted. */
+  #onFirstPending(): void {
+    this.#silentSinceMs = this.#world.deadlines.now();
+    if (this.before === undefined) this.#world.deadlines.start(this, this.#world.settings.heartbeat);
+  }
+
+  #askForLife(): void {
+    this.#isAsked = true;
+    this.send(new Heartbeat());
+    this.flush();
+    this.#world.deadlines.start(this, this.#world.settings.heartbeat);
+  }
+
+  #fail(cause: Error): void {
+    const message = `${this.server} broke the protocol: ${cause.message}`;
+    const { server } = this;
+    this.destroy(new GearmanConnectionError('GEARMAN_LOST_CONNECTION', message, { server, cause }), 'protocol error');
+  }
+
+  #endIfIdle(): void {
+    if (!this.#isEnding || this.pending > 0) return;
+    const message = `The connection to ${this.server} was closed.`;
+    this.destroy(new GearmanConnectionError('GEARMAN_LOST_CONNECTION', message, { server: this.server }));
+  }
+}

@@ -1,0 +1,141 @@
+/** One timer for everything a client waits for: calls, heartbeats, connects, pauses. */
+import type { Runtime, Timer } from '../runtime.js';
+
+/** How often the timer runs while anything is waited for, in milliseconds. It measures how long the event loop stood still. */
+const SWEEP_MS = 100;
+/** From this lateness on, in milliseconds, the event loop stood still and what waited could not be answered. */
+const LATE_MS = 25;
+
+/** Something that becomes due unless it is stopped. A link in the list of what has the same duration, so that it costs no object. */
+export abstract class Timed {
+  /** When it is due, in the time of {@link Deadlines.now}. */
+  dueMs = 0;
+  /** Neighbours in the list; none while it is not waited for. */
+  before: Timed | undefined = undefined;
+  after: Timed | undefined = undefined;
+
+  /** Its time is over. It has been taken off the list and may be started again. */
+  abstract onDue(): void;
+}
+
+/** Both ends of a list: `after` is the one that is due first, `before` the last. Being a ring, it has no special cases. */
+class Ring extends Timed {
+  constructor() {
+    super();
+    this.before = this.after = this;
+  }
+
+  get first(): Timed | undefined {
+    return this.after === this ? undefined : this.after;
+  }
+
+  override onDue(): void {
+    throw new Error('the end of a list is never due');
+  }
+}
+
+/**
+ * Keeps deadlines in a time that does not pass while the event loop stands still (a long computation, a stopped process): a sweep
+ * that runs late moves all deadlines by its lateness, and looks at them only after the sockets were read. So nothing times out
+ * whose answer was there.
+ *
+ * Everything with the same duration is due in the order in which it was started, so that each duration has a list, and starting,
+ * stopping and finding what is due take constant time.
+ */
+export class Deadlines {
+  readonly #runtime: Runtime;
+  readonly #rings = new Map<number, Ring>();
+  #timer: Timer | undefined;
+  #wakeMs = Infinity;
+  /** The time in which the event loop stood still, so far. */
+  #lostMs = 0;
+  #holds = 0;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  /** Milliseconds, without those that were lost. */
+  now(): number {
+    return this.#runtime.now() - this.#lostMs;
+  }
+
+  /** (Re)starts it: due in `ms`, never if that is `Infinity`. */
+  start(timed: Timed, ms: number): void {
+    this.stop(timed);
+    if (ms === Infinity) return;
+    const duration = Math.ceil(ms);
+    let ring = this.#rings.get(duration);
+    if (ring === undefined) this.#rings.set(duration, (ring = new Ring()));
+    timed.dueMs = this.now() + duration;
+    timed.before = ring.before;
+    timed.after = ring;
+    if (ring.before !== undefined) ring.before.after = timed;
+    ring.before = timed;
+    this.#wakeBy(timed.dueMs);
+  }
+
+  /** It is not waited for any more. */
+  stop(timed: Timed): void {
+    if (timed.before === undefined || timed.after === undefined) return;
+    timed.before.after = timed.after;
+    timed.after.before = timed.before;
+    timed.before = timed.after = undefined;
+  }
+
+  /** From now on the process is kept alive, until {@link release} was called as often. */
+  hold(): void {
+    if (this.#holds++ > 0) return;
+    this.#wakeBy(Infinity);
+    this.#timer?.hold(true);
+  }
+
+  /** Takes one {@link hold} back. */
+  release(): void {
+    if (--this.#holds === 0) this.#timer?.hold(false);
+  }
+
+  /** Sees to it that the next sweep comes at `dueMs` or before, and within {@link SWEEP_MS}. */
+  #wakeBy(dueMs: number): void {
+    const now = this.now();
+    const wakeMs = Math.min(dueMs, now + SWEEP_MS);
+    if (this.#wakeMs <= wakeMs) return;
+    this.#timer?.cancel();
+    this.#wakeMs = wakeMs;
+    // Timers may run a fraction of a millisecond early; a sweep must not find that nothing is due yet.
+    this.#timer = this.#runtime.setTimer(
+      () => {
+        this.#onTimer();
+      },
+      Math.max(1, Math.ceil(wakeMs - now)),
+    );
+    this.#timer.hold(this.#holds > 0);
+  }
+
+  #onTimer(): void {
+    const late = this.now() - this.#wakeMs;
+    if (late < LATE_MS) {
+      this.#sweep();
+      return;
+    }
+    this.#lostMs += late;
+    this.#runtime.afterPoll(() => {
+      this.#sweep();
+    });
+  }
+
+  #sweep(): void {
+    const now = this.now();
+    this.#timer = undefined;
+    this.#wakeMs = Infinity;
+    for (const [duration, ring] of this.#rings) {
+      if (ring.first === undefined) this.#rings.delete(duration);
+      for (let timed = ring.first; timed !== undefined && timed.dueMs <= now; timed = ring.first) {
+        this.stop(timed);
+        timed.onDue();
+      }
+    }
+    const next = Math.min(...Array.from(this.#rings.values(), (ring) => ring.first?.dueMs ?? Infinity));
+    if (next !== Infinity || this.#holds > 0) this.#wakeBy(next);
+  }
+}

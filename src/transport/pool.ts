@@ -1,0 +1,183 @@
+/** The job servers of a client: chooses one for each request, and holds what no server takes now. */
+import { GearmanConnectionError, GearmanError, asError, invalidArgument } from '../errors.js';
+import { debug } from '../observe.js';
+import { normalizeName, refuseOtherPlace, type Address } from './address.js';
+import { Endpoint, type ServerState } from './endpoint.js';
+import type { Request } from './request.js';
+import type { Router } from './routing.js';
+import { Waiting } from './waiting.js';
+import type { World } from './world.js';
+
+/** What any request can rely on: not even in doubt. */
+const ANY_REQUEST = { isSticky: false };
+
+function noServers(): GearmanError {
+  return new GearmanError('GEARMAN_NO_SERVERS', 'The pool has no job server. Add one with addServer().');
+}
+
+/** See the head of this file. */
+export class Pool {
+  readonly #world: World;
+  readonly #router: Router;
+  readonly #endpoints = new Map<string, Endpoint>();
+  /** The endpoints in the order in which they were added, which some routings go by. */
+  #list: readonly Endpoint[] = [];
+  /** Endpoints that were removed and whose sockets are not gone. */
+  readonly #retiring = new Set<Promise<void>>();
+  /** Requests that no server takes now. */
+  readonly #parked = new Waiting();
+  #sequence = 0;
+  /** Why no request is taken any more. */
+  #end: GearmanError | undefined;
+
+  constructor(world: World, router: Router) {
+    this.#world = world;
+    this.#router = router;
+  }
+
+  /** The job servers, in the order in which they were added. */
+  get endpoints(): readonly Endpoint[] {
+    return this.#list;
+  }
+
+  /** The names of the job servers. */
+  get names(): string[] {
+    return this.#list.map(({ name }) => name);
+  }
+
+  /** {@link names}, or `GEARMAN_NO_SERVERS` if there are none. */
+  requireNames(): string[] {
+    if (this.#list.length === 0) throw noServers();
+    return this.names;
+  }
+
+  /** The job server of exactly that name. */
+  find(name: string): Endpoint | undefined {
+    return this.#endpoints.get(name);
+  }
+
+  /**
+   * The job server of that name, which may be written in any way that `addServers` reads.
+   * @throws GearmanArgumentError `GEARMAN_INVALID_ARGUMENT`: a name never opens a connection to a stranger
+   */
+  endpoint(name: string): Endpoint {
+    const endpoint = this.#endpoints.get(name) ?? this.#endpoints.get(normalizeName(name));
+    if (endpoint !== undefined) return endpoint;
+    throw invalidArgument(
+      `The job server ${name} is not in the pool (${this.names.join(', ')}). Add it with addServer().`,
+      { server: name },
+    );
+  }
+
+  /** How the job servers are now. */
+  snapshot(): ServerState[] {
+    return this.#list.map((endpoint) => endpoint.snapshot());
+  }
+
+  /** Throws `GEARMAN_INVALID_ARGUMENT` when another place has the server's name already. */
+  check(address: Address): void {
+    const known = this.#endpoints.get(address.name);
+    if (known !== undefined) refuseOtherPlace(known.address, address);
+  }
+
+  /** Adds a server; one that is there already stays as it is. */
+  add(address: Address): void {
+    if (this.#endpoints.has(address.name)) return;
+    const endpoint = new Endpoint(address, this.#world, this.#placeParked);
+    this.#endpoints.set(address.name, endpoint);
+    this.#list = [...this.#endpoints.values()];
+    this.#placeParked();
+  }
+
+  /** Takes a server out. What waits for it goes elsewhere; what was written to it is awaited. */
+  remove(name: string): void {
+    const endpoint = this.#endpoints.get(name);
+    if (endpoint === undefined) return;
+    this.#endpoints.delete(name);
+    this.#list = [...this.#endpoints.values()];
+    this.#retire(endpoint);
+    this.#place(this.#parked.take());
+  }
+
+  /** Sends a request to its server, or lets it wait until there is one. */
+  send(request: Request): void {
+    if (request.sequence === 0) request.sequence = ++this.#sequence;
+    try {
+      const endpoint = this.#choose(request);
+      if (endpoint === undefined) this.#parked.push(request);
+      else endpoint.send(request);
+    } catch (error) {
+      request.onRefused(asError(error));
+    }
+  }
+
+  /** Why a request was not written before its deadline: nothing could be reached, or what was reached had no room. */
+  whyUnsent(
+    request: Request,
+    waitedMs: number,
+  ): { code: 'GEARMAN_COULD_NOT_CONNECT' | 'GEARMAN_TIMEOUT'; message: string; cause: Error } {
+    const possible = this.#list.filter(({ name }) => request.server === undefined || request.server === name);
+    const within = `within ${String(waitedMs)} ms`;
+    const causes = possible.map(
+      ({ name, lastError }) =>
+        lastError ?? new GearmanConnectionError('GEARMAN_TIMEOUT', `${name} was not ready ${within}`, { server: name }),
+    );
+    const names = possible.map(({ name }) => name).join(', ');
+    const reached = possible.some((endpoint) => endpoint.isReached);
+    const message = reached
+      ? `no job server had room ${within} (${names})`
+      : `no job server could be reached ${within}`;
+    return {
+      code: reached ? 'GEARMAN_TIMEOUT' : 'GEARMAN_COULD_NOT_CONNECT',
+      message,
+      cause: new AggregateError(causes, names),
+    };
+  }
+
+  /** Ends all connections: when what was written is answered, or now if there is an error. Resolves when the sockets are gone. */
+  async close(end: GearmanError, error?: GearmanConnectionError): Promise<void> {
+    this.#end = end;
+    for (const endpoint of this.#list) this.#retire(endpoint, error);
+    this.#place(this.#parked.take());
+    await Promise.all(this.#retiring);
+  }
+
+  #retire(endpoint: Endpoint, error?: GearmanConnectionError): void {
+    const gone = endpoint.retire(error).finally(() => this.#retiring.delete(gone));
+    this.#retiring.add(gone);
+  }
+
+  /** The first in rank of those that take it; none if none does. */
+  #choose(request: Request): Endpoint | undefined {
+    if (this.#end !== undefined) throw this.#end;
+    const { server, job } = request;
+    if (server !== undefined) {
+      const pinned = this.endpoint(server);
+      return pinned.accepts(request) ? pinned : undefined;
+    }
+    const [only] = this.#list;
+    if (only === undefined) throw noServers();
+    if (this.#list.length === 1 || job === undefined) return only.accepts(request) ? only : undefined;
+    const ranking = this.#router(job, this.#list);
+    let best: Endpoint | undefined;
+    let bestScore = -Infinity;
+    for (const [position, endpoint] of this.#list.entries()) {
+      const score = ranking(endpoint, position);
+      if (score > bestScore && endpoint.accepts(request)) {
+        best = endpoint;
+        bestScore = score;
+      }
+    }
+    return best;
+  }
+
+  readonly #placeParked = (): void => {
+    if (this.#parked.isEmpty || !this.#list.some((endpoint) => endpoint.accepts(ANY_REQUEST))) return;
+    this.#place(this.#parked.take());
+  };
+
+  #place(requests: readonly Request[]): void {
+    if (requests.length > 0) debug.pool('%d waiting requests look for a server', requests.length);
+    for (const request of requests) this.send(request);
+  }
+}

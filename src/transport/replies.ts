@@ -1,0 +1,105 @@
+/** Whose packet is this? A job server answers the requests of a connection strictly in order (gearmand 1.1.20). */
+import { GearmanProtocolError } from '../errors.js';
+import type { Packet } from '../protocol/decode.js';
+import { HEADER_BYTES, TYPE, nameOfType } from '../protocol/packet.js';
+import { Fifo } from './fifo.js';
+import type { Request } from './request.js';
+
+const isAboutAJob: ReadonlySet<number> = new Set([
+  TYPE.WORK_STATUS,
+  TYPE.WORK_COMPLETE,
+  TYPE.WORK_FAIL,
+  TYPE.WORK_EXCEPTION,
+  TYPE.WORK_DATA,
+  TYPE.WORK_WARNING,
+]);
+
+/** Harmless when no request is pending: late answers to what nobody waits for, and what is meant for workers. */
+const isIgnoredWhenIdle: ReadonlySet<number> = new Set([
+  TYPE.ERROR,
+  TYPE.ECHO_RES,
+  TYPE.OPTION_RES,
+  TYPE.NOOP,
+  TYPE.NO_JOB,
+]);
+
+/** The requests of one connection that were written and not answered, in order. */
+export class Replies {
+  readonly #pending = new Fifo<Request>();
+  readonly #server: string;
+  readonly #maxUnsolicitedBytes: number;
+  #unsolicitedBytes = 0;
+
+  /** @param maxUnsolicitedBytes - how much may come between two answers that nobody asked for */
+  constructor(server: string, maxUnsolicitedBytes: number) {
+    this.#server = server;
+    this.#maxUnsolicitedBytes = maxUnsolicitedBytes;
+  }
+
+  /** Number of requests without an answer, tombstones included. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
+  /** Whether anybody still waits for one of the answers. */
+  get isAwaited(): boolean {
+    for (const request of this.#pending) if (!request.settled) return true;
+    return false;
+  }
+
+  /** The request was written. */
+  expect(request: Request): void {
+    this.#pending.push(request);
+  }
+
+  /**
+   * Gives a packet to the request that it answers, or ignores it.
+   * @returns whether it was an answer
+   * @throws GearmanProtocolError `GEARMAN_UNEXPECTED_PACKET` and what a request throws about its answer
+   */
+  take(packet: Packet): boolean {
+    const request = this.#requestFor(packet.type);
+    if (request === undefined) {
+      this.#ignore(packet);
+      return false;
+    }
+    this.#unsolicitedBytes = 0;
+    // Told before it leaves the queue: an answer that does not fit leaves it among those that are lost.
+    request.onReply(packet, this.#server);
+    this.#pending.shift();
+    return true;
+  }
+
+  /** The server may be dead: see {@link Request.onDoubt}. */
+  tellDoubt(): void {
+    for (const request of this.#pending) if (!request.settled) request.onDoubt();
+  }
+
+  /** All that was not answered, in order; the connection is dead. */
+  takeUnanswered(): Request[] {
+    return this.#pending.takeAll();
+  }
+
+  #requestFor(type: number): Request | undefined {
+    const { first, second } = this.#pending;
+    if (first === undefined || first.isAnsweredBy(type)) return first;
+    if (!first.isOptional || second?.isAnsweredBy(type) !== true) return undefined;
+    this.#pending.shift();
+    return second;
+  }
+
+  #ignore(packet: Packet): void {
+    const { type } = packet;
+    const isIgnored =
+      isAboutAJob.has(type) || type === TYPE.NOOP || (this.pending === 0 && isIgnoredWhenIdle.has(type));
+    if (!isIgnored) {
+      const instead = this.#pending.first === undefined ? 'when nothing was asked' : 'as the answer to another request';
+      throw new GearmanProtocolError('GEARMAN_UNEXPECTED_PACKET', `${nameOfType(type)} came ${instead}.`);
+    }
+    this.#unsolicitedBytes += HEADER_BYTES + packet.length;
+    if (this.#unsolicitedBytes <= this.#maxUnsolicitedBytes) return;
+    const limit = String(this.#maxUnsolicitedBytes);
+    const message = `More than ${limit} bytes (the option maxPacketSize) came that nobody asked for.`;
+    throw new GearmanProtocolError('GEARMAN_DATA_TOO_LARGE', message);
+  }
+}

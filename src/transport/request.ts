@@ -1,0 +1,66 @@
+/** The seam between the transport, which knows requests, and the client, which knows jobs. */
+import type { GearmanConnectionError } from '../errors.js';
+import type { Batch } from '../protocol/batch.js';
+import type { Packet } from '../protocol/decode.js';
+import { Timed } from './deadlines.js';
+import type { RoutedJob } from './routing.js';
+
+/** The connection that a request was written to. */
+export interface Carrier {
+  /** Name of its server. */
+  readonly server: string;
+  /** A call timed out that this connection should have answered. */
+  onTimeout(): void;
+}
+
+/** Why a request will not be answered where it was. */
+export interface Loss {
+  /** What happened; names the server. */
+  readonly error: GearmanConnectionError;
+  /** The peer broke the protocol. */
+  readonly isProtocolError: boolean;
+}
+
+/**
+ * One packet on its way to a server and back. What the caller gives: how to write it, what may answer it, where it may go. What the
+ * caller is told: {@link onReply}, {@link onUnsent}, {@link onLost} and {@link onRefused}.
+ *
+ * A request that is `settled` is a tombstone: not written if it was not yet, and if it was, its place in the order of answers stays.
+ */
+export abstract class Request extends Timed {
+  /** Its place in the order in which a client's calls were made; given by the pool. */
+  sequence = 0;
+  /** Nobody waits for the answer any more. */
+  settled = false;
+  /** Where it was written; none while no byte of it was handed to a socket. */
+  carrier: Carrier | undefined = undefined;
+
+  /** The only server that it may go to; any if none: then its {@link job} says which one is best. */
+  abstract readonly server: string | undefined;
+  /** What the pool chooses a server by. */
+  abstract readonly job: RoutedJob | undefined;
+  /** Whether it rather waits for a server in doubt than go to another one. */
+  abstract readonly isSticky: boolean;
+  /** Whether the server may leave it unanswered (an OPTION_REQ that it does not know). */
+  readonly isOptional: boolean = false;
+
+  /** Writes its packet. Called at most once for each connection. */
+  abstract write(batch: Batch): void;
+  /** Whether a packet of this type can be the answer. */
+  abstract isAnsweredBy(type: number): boolean;
+  /**
+   * The answer has come; tombstones are told, too, for they must check it.
+   * @throws GearmanProtocolError when it does not fit: the connection is destroyed and this request is lost with it
+   */
+  abstract onReply(packet: Packet, server: string): void;
+  /** No byte of it was handed to a socket, and the server that it waited for cannot be waited for: go elsewhere. */
+  abstract onUnsent(loss: Loss): void;
+  /** It was written and its connection died. */
+  abstract onLost(loss: Loss): void;
+  /** There is no server that it could go to or wait for. */
+  abstract onRefused(error: Error): void;
+  /** It was written, and now a call has timed out on that connection. */
+  onDoubt(): void {
+    // Most requests wait for the verdict.
+  }
+}

@@ -1,0 +1,62 @@
+/** The calls of a client that are not settled: each has a deadline and perhaps a signal, and keeps the process alive. */
+import { GearmanError } from '../errors.js';
+import type { Deadlines, Timed } from '../transport/deadlines.js';
+import { Signals, type Abortable } from '../transport/signals.js';
+
+/** A call as this file knows it: `onDue` is its deadline. */
+export type Call = Timed & Abortable;
+
+/** How a call may end early. */
+export interface CallLimits {
+  /** Milliseconds from the call on. */
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** See the head of this file. */
+export class Calls {
+  readonly #deadlines: Deadlines;
+  readonly #signals = new Signals();
+  #outstanding = 0;
+  #onNone: (() => void) | undefined;
+
+  constructor(deadlines: Deadlines) {
+    this.#deadlines = deadlines;
+  }
+
+  /**
+   * The call is made.
+   * @throws GearmanError `GEARMAN_ABORTED` when its signal is aborted already
+   */
+  begin(call: Call, timeout: number, signal: AbortSignal | undefined): void {
+    if (signal !== undefined) {
+      if (signal.aborted) throw aborted(signal.reason, 'nothing was sent');
+      this.#signals.add(signal, call);
+    }
+    this.#outstanding++;
+    this.#deadlines.hold();
+    this.#deadlines.start(call, timeout);
+  }
+
+  /** The call is settled. */
+  end(call: Call, signal: AbortSignal | undefined): void {
+    if (signal !== undefined) this.#signals.delete(signal, call);
+    this.#deadlines.stop(call);
+    this.#deadlines.release();
+    this.#outstanding--;
+    if (this.#outstanding === 0) this.#onNone?.();
+  }
+
+  /** Resolves when no call is outstanding; there is one who waits for it. */
+  async none(): Promise<void> {
+    if (this.#outstanding === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onNone = resolve;
+    });
+  }
+}
+
+/** The error of a call whose signal was aborted. */
+export function aborted(reason: unknown, consequence: string, details = {}): GearmanError {
+  return new GearmanError('GEARMAN_ABORTED', `The call was aborted; ${consequence}.`, { ...details, cause: reason });
+}

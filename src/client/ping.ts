@@ -1,0 +1,103 @@
+/** Asks every job server for an echo. */
+import { GearmanConnectionError, GearmanError, GearmanProtocolError } from '../errors.js';
+import type { Batch } from '../protocol/batch.js';
+import type { Packet } from '../protocol/decode.js';
+import { TYPE } from '../protocol/packet.js';
+import { Request, type Loss } from '../transport/request.js';
+import { aborted } from './calls.js';
+import type { RequestOptions } from './options.js';
+import type { Shared } from './shared.js';
+
+/** How long a server took to answer, in milliseconds, or why it did not. */
+export type PingResult =
+  | { readonly server: string; readonly ms: number; readonly error?: never }
+  | { readonly server: string; readonly error: GearmanError; readonly ms?: never };
+
+const ECHO_TEXT = 'ping';
+
+/** One ECHO_REQ to one server. */
+export class Ping extends Request {
+  override readonly server: string;
+  override readonly job = undefined;
+  override readonly isSticky = true;
+  /** Always resolves. */
+  readonly result: Promise<PingResult>;
+  readonly #shared: Shared;
+  readonly #options: RequestOptions;
+  readonly #now: () => number;
+  #sentMs = 0;
+  #resolve: (result: PingResult) => void = () => undefined;
+
+  /** @param now - a clock in milliseconds */
+  constructor(shared: Shared, server: string, options: RequestOptions, now: () => number) {
+    super();
+    this.#shared = shared;
+    this.server = server;
+    this.#options = options;
+    this.#now = now;
+    this.result = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  /** Asks now, even a server that is left alone after a failure. */
+  start(): this {
+    const { pool, calls, settings } = this.#shared;
+    const { timeout = settings.timeout, signal } = this.#options;
+    calls.begin(this, timeout, signal);
+    pool.endpoint(this.server).endPause();
+    pool.send(this);
+    return this;
+  }
+
+  override write(batch: Batch): void {
+    this.#sentMs = this.#now();
+    batch.addWithData(TYPE.ECHO_REQ, [], ECHO_TEXT);
+  }
+
+  override isAnsweredBy(type: number): boolean {
+    return type === TYPE.ECHO_RES || type === TYPE.ERROR;
+  }
+
+  override onReply(packet: Packet): void {
+    if (packet.type === TYPE.ECHO_RES && packet.data.toString() !== ECHO_TEXT) {
+      throw new GearmanProtocolError('GEARMAN_UNEXPECTED_PACKET', 'ECHO_RES holds other data than ECHO_REQ.');
+    }
+    // An ERROR is an answer, too: the server is there.
+    if (!this.settled) this.#settle({ server: this.server, ms: this.#now() - this.#sentMs });
+  }
+
+  override onUnsent({ error }: Loss): void {
+    this.#fail(error);
+  }
+
+  override onLost({ error }: Loss): void {
+    this.#fail(error);
+  }
+
+  override onRefused(error: Error): void {
+    this.#fail(error instanceof GearmanError ? error : new GearmanError('GEARMAN_INVALID_ARGUMENT', error.message));
+  }
+
+  override onDue(): void {
+    const { timeout = this.#shared.settings.timeout } = this.#options;
+    const message = `${this.server} did not answer within ${String(timeout)} ms.`;
+    this.#fail(new GearmanConnectionError('GEARMAN_TIMEOUT', message, { server: this.server }));
+    this.carrier?.onTimeout();
+  }
+
+  /** The caller's signal was aborted. */
+  onAbort(reason: unknown): void {
+    this.#fail(aborted(reason, 'asking changes nothing', { server: this.server }));
+  }
+
+  #fail(error: GearmanError): void {
+    if (!this.settled) this.#settle({ server: this.server, error });
+  }
+
+  #settle(result: PingResult): void {
+    this.settled = true;
+    this.#shared.calls.end(this, this.#options.signal);
+    this.#resolve(result);
+  }
+}

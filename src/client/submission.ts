@@ -1,0 +1,269 @@
+/** A background job until the server has acknowledged it. What may fail on the way, and what the caller learns, is all in this file. */
+import {
+  GearmanConnectionError,
+  GearmanError,
+  GearmanProtocolError,
+  GearmanServerError,
+  invalidArgument,
+  type GearmanErrorDetails,
+} from '../errors.js';
+import { checkFunction, checkUnique, checkWorkload, type Workload } from '../protocol/arguments.js';
+import type { Batch } from '../protocol/batch.js';
+import type { Packet } from '../protocol/decode.js';
+import { TYPE } from '../protocol/packet.js';
+import { Request, type Loss } from '../transport/request.js';
+import type { RoutedJob } from '../transport/routing.js';
+import { aborted } from './calls.js';
+import { checkSubmitOptions, type Priority, type PrioritySubmitOptions } from './options.js';
+import type { Shared } from './shared.js';
+
+const BACKGROUND: Readonly<Record<Priority, number>> = {
+  high: TYPE.SUBMIT_JOB_HIGH_BG,
+  normal: TYPE.SUBMIT_JOB_BG,
+  low: TYPE.SUBMIT_JOB_LOW_BG,
+};
+
+const PRIORITY_OF_METHOD: Readonly<Record<string, Priority>> = {
+  doHighBackground: 'high',
+  doLowBackground: 'low',
+};
+
+/** Shared by all jobs without options. */
+const NO_OPTIONS: PrioritySubmitOptions = {};
+
+/** What a call says about its job, checked. */
+interface Job {
+  /** Function name as on the wire. */
+  readonly function: string;
+  /** Empty if none was given. */
+  readonly unique: string;
+  readonly workload: Workload;
+  readonly priority: Priority;
+  readonly options: PrioritySubmitOptions;
+}
+
+/** A call as it came. */
+export interface JobCall {
+  /** The public method that was called; its name may say the priority. */
+  readonly method: string;
+  readonly fn: unknown;
+  readonly workload: unknown;
+  /** The unique ID, or options. */
+  readonly given: unknown;
+}
+
+/** Checks the arguments of a call. */
+function checkJob({ settings }: Shared, { method, fn, workload, given }: JobCall): Job {
+  const name = settings.prefix + checkFunction(fn);
+  const job = {
+    function: settings.prefix === '' ? name : checkFunction(name, 'The function name with its prefix'),
+    workload: checkWorkload(workload),
+    priority: PRIORITY_OF_METHOD[method] ?? 'normal',
+  };
+  if (given === undefined) return { ...job, unique: '', options: NO_OPTIONS };
+  if (typeof given === 'string') return { ...job, unique: checkUnique(given), options: NO_OPTIONS };
+  const options = checkSubmitOptions(given, method);
+  const { unique = '', priority = job.priority, at, reducer } = options;
+  if ((at !== undefined && reducer !== undefined) || ((at ?? reducer) !== undefined && priority !== 'normal')) {
+    throw invalidArgument(
+      'Gearman has no packet for this combination: a job has one of at, reducer, and a priority that is not normal.',
+    );
+  }
+  return { ...job, unique, priority, options };
+}
+
+const unset = (): void => undefined;
+
+/** One call of `doBackground` and its like: the job, its request, and the promise of its handle. */
+export class Submission extends Request implements RoutedJob {
+  /** Function name as on the wire. */
+  readonly function: string;
+  readonly unique: string;
+  /** Let go of when settled, although the tombstone stays. */
+  workload: Workload;
+  /** Resolves to the job handle. */
+  readonly handle: Promise<string>;
+  /** An explicit unique ID waits for the server that it ranks first while that is in doubt: the job may be there. */
+  override readonly isSticky: boolean;
+  readonly #shared: Shared;
+  readonly #priority: Priority;
+  readonly #options: PrioritySubmitOptions;
+  #resolve: (handle: string) => void = unset;
+  #reject: (error: Error) => void = unset;
+  /** It was written to a connection that died. */
+  #wasLost = false;
+
+  private constructor(shared: Shared, job: Job) {
+    super();
+    this.#shared = shared;
+    this.function = job.function;
+    this.unique = job.unique === '' ? shared.uniqueIds.next() : job.unique;
+    this.workload = job.workload;
+    this.#priority = job.priority;
+    this.#options = job.options;
+    this.isSticky = job.unique !== '' || job.options.server !== undefined;
+    this.handle = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /**
+   * Checks a call; {@link send} makes it.
+   * @throws GearmanArgumentError
+   */
+  static prepare(shared: Shared, call: JobCall): Submission {
+    const submission = new Submission(shared, checkJob(shared, call));
+    const { server } = submission.#options;
+    if (server !== undefined) shared.pool.endpoint(server);
+    return submission;
+  }
+
+  /** Submits the job; returns {@link handle}. */
+  send(): Promise<string> {
+    const { timeout = this.#shared.settings.timeout, signal } = this.#options;
+    this.#shared.calls.begin(this, timeout, signal);
+    this.#shared.pool.send(this);
+    return this.handle;
+  }
+
+  override get server(): string | undefined {
+    return this.#options.server;
+  }
+
+  override get job(): RoutedJob {
+    return this;
+  }
+
+  /** Name of the server that has the job, once it has been acknowledged. */
+  get acknowledgedBy(): string {
+    return this.carrier?.server ?? '';
+  }
+
+  /** Whether the unique ID was made here, so that no other job has it. */
+  get isUniqueGenerated(): boolean {
+    return this.#options.unique === undefined && !this.isSticky;
+  }
+
+  override write(batch: Batch): void {
+    const { at, reducer } = this.#options;
+    if (at !== undefined) {
+      const seconds = String(Math.ceil(at.getTime() / 1000));
+      batch.addWithData(TYPE.SUBMIT_JOB_EPOCH, [this.function, this.unique, seconds], this.workload);
+    } else if (reducer !== undefined) {
+      const args = [this.function, this.unique, this.#shared.settings.prefix + reducer, ''];
+      batch.addWithData(TYPE.SUBMIT_REDUCE_JOB_BACKGROUND, args, this.workload);
+    } else {
+      batch.addWithData(BACKGROUND[this.#priority], [this.function, this.unique], this.workload);
+    }
+  }
+
+  override isAnsweredBy(type: number): boolean {
+    return type === TYPE.JOB_CREATED || type === TYPE.ERROR;
+  }
+
+  override onReply(packet: Packet, server: string): void {
+    const first = packet.latin1(0);
+    if (packet.type === TYPE.ERROR) {
+      this.#onRefusal(first, packet.utf8(1), server);
+      return;
+    }
+    if (first === '')
+      throw new GearmanProtocolError('GEARMAN_UNEXPECTED_PACKET', 'JOB_CREATED came without a job handle.');
+    if (this.settled) return;
+    this.#shared.handles.remember(first, server);
+    this.#settle();
+    this.#resolve(first);
+  }
+
+  override onUnsent(): void {
+    this.#shared.pool.send(this);
+  }
+
+  override onLost({ error }: Loss): void {
+    this.#wasLost = true;
+    if (this.settled) return;
+    const { resubmit = this.#shared.settings.resubmit } = this.#options;
+    if (resubmit && error.code !== 'GEARMAN_SHUTDOWN') {
+      this.#shared.pool.send(this);
+      return;
+    }
+    this.#fail(
+      new GearmanConnectionError(error.code, this.#say(error.message), {
+        ...this.#details(error.server),
+        cause: error.cause,
+      }),
+    );
+  }
+
+  override onRefused(error: Error): void {
+    // An error that is not ours was thrown by the caller's routing function.
+    const [code, cause] =
+      error instanceof GearmanError ? [error.code, error.cause] : (['GEARMAN_INVALID_ARGUMENT', error] as const);
+    this.#fail(new GearmanError(code, this.#say(error.message), { ...this.#details(undefined), cause }));
+  }
+
+  /** The deadline. */
+  override onDue(): void {
+    const { carrier } = this;
+    const { timeout = this.#shared.settings.timeout } = this.#options;
+    if (carrier === undefined) {
+      const { code, message, cause } = this.#shared.pool.whyUnsent(this, timeout);
+      this.#fail(new GearmanConnectionError(code, this.#say(message), { ...this.#details(undefined), cause }));
+      return;
+    }
+    const message = `${carrier.server} did not answer within ${String(timeout)} ms.`;
+    this.#fail(new GearmanConnectionError('GEARMAN_TIMEOUT', this.#say(message), this.#details(carrier.server)));
+    carrier.onTimeout();
+  }
+
+  /** The caller's signal was aborted. */
+  onAbort(reason: unknown): void {
+    const details = this.#details(this.carrier?.server);
+    this.#fail(
+      aborted(
+        reason,
+        details.maybeSubmitted ? 'the job may have been submitted' : 'the job was not submitted',
+        details,
+      ),
+    );
+  }
+
+  #onRefusal(serverCode: string, text: string, server: string): void {
+    if (this.settled) return;
+    const message = this.#say(`${server} refused it: ${text} (${serverCode}).`);
+    this.#fail(
+      new GearmanServerError('GEARMAN_SERVER_ERROR', message, {
+        ...this.#details(server),
+        maybeSubmitted: false,
+        serverCode,
+      }),
+    );
+  }
+
+  #fail(error: GearmanError): void {
+    this.#settle();
+    this.#reject(error);
+  }
+
+  #settle(): void {
+    this.settled = true;
+    this.workload = '';
+    this.#shared.calls.end(this, this.#options.signal);
+  }
+
+  /** A message that names the job. */
+  #say(message: string): string {
+    return `Submitting ${this.calledName} (unique ID ${this.unique}): ${message}`;
+  }
+
+  /** Function name, as it was passed in. */
+  get calledName(): string {
+    return this.function.slice(this.#shared.settings.prefix.length);
+  }
+
+  #details(server: string | undefined): GearmanErrorDetails & { maybeSubmitted: boolean } {
+    const maybeSubmitted = this.carrier !== undefined || this.#wasLost;
+    return { server: server ?? this.server, function: this.calledName, unique: this.unique, maybeSubmitted };
+  }
+}

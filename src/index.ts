@@ -1,0 +1,31 @@
+/// <reference types="node" preserve="true" />
+/** Everything a Node application needs to work with Gearman job servers. */
+export { GearmanClient } from './client/client.js';
+export { BackgroundJob } from './client/background.js';
+export { uniqueFor } from './client/unique.js';
+export {
+  ERROR_CODES,
+  GearmanArgumentError,
+  GearmanConnectionError,
+  GearmanError,
+  GearmanProtocolError,
+  GearmanServerError,
+} from './errors.js';
+export type { GearmanErrorCode, GearmanErrorDetails } from './errors.js';
+export type { ConnectionMessage, StatusTrace, SubmitTrace } from './observe.js';
+export type {
+  CloseOptions,
+  GearmanClientOptions,
+  Priority,
+  PrioritySubmitOptions,
+  RequestOptions,
+  SubmitOptions,
+  WatchOptions,
+} from './client/options.js';
+export type { PingResult } from './client/ping.js';
+export type { JobStatus, UniqueJobStatus } from './client/status.js';
+export type { JobProgress } from './client/watch.js';
+export type { Workload } from './protocol/arguments.js';
+export type { ServerAddress, Servers } from './transport/address.js';
+export type { ServerState, ServerStateName } from './transport/endpoint.js';
+export type { RouteFunction, Routing } from './transport/routing.js';

@@ -42,33 +42,33 @@ const statusTrace = tracingChannel<unknown, StatusTrace>('gearman:status');
 const connectionChannel: Channel<unknown, unknown> = channel('gearman:connection');
 
 /** `hasSubscribers` of the tracing channel itself does not exist on Node 20 and Bun; that of its parts does everywhere. */
-function isTraced<Context extends object>(traced: TracingChannel<unknown, Context>): boolean {
-  const { start, end, asyncStart, asyncEnd, error } = traced;
-  return [start, end, asyncStart, asyncEnd, error].some((part) => part.hasSubscribers);
+function isTraced<Context extends object>({
+  start,
+  end,
+  asyncStart,
+  asyncEnd,
+  error,
+}: TracingChannel<unknown, Context>): boolean {
+  const isAround = start.hasSubscribers || end.hasSubscribers || error.hasSubscribers;
+  return isAround || asyncStart.hasSubscribers || asyncEnd.hasSubscribers;
 }
 
-/** Tells the subscribers of a tracing channel about `run`, and costs one check where there is none. */
-function trace<Context extends object, Result>(
-  traced: TracingChannel<unknown, Context>,
-  context: () => Context,
-  run: (context: Context | undefined) => Promise<Result>,
-): Promise<Result> {
-  if (!isTraced(traced)) return run(undefined);
-  const made = context();
-  return traced.tracePromise(() => run(made), made);
+/** Whether anybody listens to the tracing channel `gearman:submit`. */
+export function isSubmitTraced(): boolean {
+  return isTraced(submitTrace);
 }
 
-/** Runs a submission, with the tracing channel `gearman:submit` around it. */
+/** Runs a submission, with the tracing channel `gearman:submit` around it; it completes the context. */
 export function traceSubmit<Result>(
-  context: () => SubmitTrace,
-  run: (context: SubmitTrace | undefined) => Promise<Result>,
+  context: SubmitTrace,
+  run: (context: SubmitTrace) => Promise<Result>,
 ): Promise<Result> {
-  return trace(submitTrace, context, run);
+  return submitTrace.tracePromise(() => run(context), context);
 }
 
-/** Runs a question, with the tracing channel `gearman:status` around it. */
+/** Runs a question, with the tracing channel `gearman:status` around it if anybody listens. */
 export function traceStatus<Result>(key: string, run: () => Promise<Result>): Promise<Result> {
-  return trace(statusTrace, () => ({ key }), run);
+  return isTraced(statusTrace) ? statusTrace.tracePromise(run, { key }) : run();
 }
 
 /** Tells the channel `gearman:connection`. */

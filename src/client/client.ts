@@ -1,6 +1,6 @@
 /** The public face: checks that the client is open, hands each call to the file that knows it, and gives errors the caller's line. */
 import { GearmanConnectionError, GearmanError, atCaller, invalidArgument } from '../errors.js';
-import { debug, traceStatus, traceSubmit } from '../observe.js';
+import { debug, isSubmitTraced, traceStatus, traceSubmit } from '../observe.js';
 import type { Workload } from '../protocol/arguments.js';
 import { nodeRuntime, type Runtime } from '../runtime.js';
 import { DEFAULT_HOST, DEFAULT_PORT, type ServerAddress, type Servers } from '../transport/address.js';
@@ -12,9 +12,9 @@ import { Calls } from './calls.js';
 import { Handles } from './handles.js';
 import {
   asOptions,
-  checkCloseOptions,
-  checkRequestOptions,
-  checkWatchOptions,
+  readCloseOptions,
+  readRequestOptions,
+  readWatchOptions,
   readClientOptions,
   type CloseOptions,
   type GearmanClientOptions,
@@ -128,7 +128,9 @@ export class GearmanClient {
    */
   async doBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
     try {
-      return await this.#submit(this.#prepare({ method: 'doBackground', fn, workload, given: unique }));
+      return await this.#submit(
+        this.#prepare({ method: 'doBackground', priority: 'normal', fn, workload, given: unique }),
+      );
     } catch (error) {
       throw atCaller(error);
     }
@@ -137,7 +139,9 @@ export class GearmanClient {
   /** {@link doBackground}, before the normal jobs of the function. */
   async doHighBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
     try {
-      return await this.#submit(this.#prepare({ method: 'doHighBackground', fn, workload, given: unique }));
+      return await this.#submit(
+        this.#prepare({ method: 'doHighBackground', priority: 'high', fn, workload, given: unique }),
+      );
     } catch (error) {
       throw atCaller(error);
     }
@@ -146,7 +150,9 @@ export class GearmanClient {
   /** {@link doBackground}, after the normal jobs of the function. */
   async doLowBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
     try {
-      return await this.#submit(this.#prepare({ method: 'doLowBackground', fn, workload, given: unique }));
+      return await this.#submit(
+        this.#prepare({ method: 'doLowBackground', priority: 'low', fn, workload, given: unique }),
+      );
     } catch (error) {
       throw atCaller(error);
     }
@@ -160,7 +166,13 @@ export class GearmanClient {
     try {
       if (typeof options === 'string')
         throw invalidArgument('submitBackground takes options: write { unique } for a unique ID.');
-      const submission = this.#prepare({ method: 'submitBackground', fn, workload, given: options });
+      const submission = this.#prepare({
+        method: 'submitBackground',
+        priority: undefined,
+        fn,
+        workload,
+        given: options,
+      });
       const handle = await this.#submit(submission);
       const { calledName, unique, isUniqueGenerated, acknowledgedBy: server } = submission;
       return new BackgroundJob({ handle, server, function: calledName, unique, isUniqueGenerated }, this.#asker);
@@ -217,12 +229,12 @@ export class GearmanClient {
    */
   async ping(options: RequestOptions = {}): Promise<PingResult[]> {
     try {
-      checkRequestOptions(options, 'ping');
+      const { server, ...limits } = readRequestOptions(options, 'ping');
       this.#start();
       const { pool } = this.#shared;
-      const names = options.server === undefined ? pool.requireNames() : [pool.endpoint(options.server).name];
+      const names = server === undefined ? pool.requireNames() : [pool.endpoint(server).name];
       const now = (): number => this.#runtime.now();
-      return await Promise.all(names.map((name) => new Ping(this.#shared, name, options, now).start().result));
+      return await Promise.all(names.map((name) => new Ping(this.#shared, name, limits, now).start().result));
     } catch (error) {
       throw atCaller(error);
     }
@@ -235,15 +247,11 @@ export class GearmanClient {
    * @returns when every call is settled and every socket closed
    */
   async close(options: CloseOptions = {}): Promise<void> {
-    try {
-      checkCloseOptions(options);
-    } catch (error) {
-      throw atCaller(error);
-    }
+    const { timeout = Infinity } = readCloseOptions(options);
     const cut = new Cut(() => {
       this.destroy();
     });
-    this.#deadlines.start(cut, options.timeout ?? Infinity);
+    this.#deadlines.start(cut, timeout);
     const end = this.#shutDown('closed');
     await this.#shared.calls.none();
     await this.#shared.pool.close(end);
@@ -273,40 +281,38 @@ export class GearmanClient {
 
   #prepare(call: JobCall): Submission {
     this.#start();
-    return Submission.prepare(this.#shared, call);
+    return new Submission(this.#shared, call);
   }
 
   #submit(submission: Submission): Promise<string> {
+    if (!isSubmitTraced()) return submission.send();
     const { calledName, unique } = submission;
-    return traceSubmit(
-      () => ({ function: calledName, unique }),
-      async (context) => {
-        const handle = await submission.send();
-        if (context !== undefined) Object.assign(context, { handle, server: submission.acknowledgedBy });
-        return handle;
-      },
-    );
+    return traceSubmit({ function: calledName, unique }, async (context) => {
+      context.handle = await submission.send();
+      context.server = submission.acknowledgedBy;
+      return context.handle;
+    });
   }
 
   async #statusByHandle(handleOrId: string, options: RequestOptions): Promise<JobStatus> {
-    checkRequestOptions(options, 'jobStatus');
+    const checked = readRequestOptions(options, 'jobStatus');
     this.#start();
-    const ask = (): Promise<UniqueJobStatus> => Inquiry.byHandle(this.#shared, handleOrId, options).status;
+    const ask = (): Promise<UniqueJobStatus> => Inquiry.byHandle(this.#shared, handleOrId, checked).status;
     const [known, running, numerator, denominator] = await traceStatus(handleOrId, ask);
     return [known, running, numerator, denominator];
   }
 
   async #statusByUnique(unique: string, options: RequestOptions): Promise<UniqueJobStatus> {
-    checkRequestOptions(options, 'jobStatusByUnique');
+    const checked = readRequestOptions(options, 'jobStatusByUnique');
     this.#start();
-    return traceStatus(unique, () => Inquiry.byUnique(this.#shared, unique, options).status);
+    return traceStatus(unique, () => Inquiry.byUnique(this.#shared, unique, checked).status);
   }
 
   #watch(ask: (options: RequestOptions) => Promise<JobStatus>, options: WatchOptions): AsyncIterable<JobProgress> {
-    checkWatchOptions(options);
+    const checked = readWatchOptions(options);
     const { calls, settings } = this.#shared;
     const { timeout } = settings;
-    return watch({ calls, deadlines: this.#deadlines, ending: this.#ending.signal, timeout, ask }, options);
+    return watch({ calls, deadlines: this.#deadlines, ending: this.#ending.signal, timeout, ask }, checked);
   }
 
   /** What background jobs ask with. */

@@ -125,8 +125,8 @@ export function asOptions(options: GearmanClientOptions | Servers): GearmanClien
 }
 
 /** Checks the client's options and fills in the defaults. `servers` is read elsewhere, for it may come from the environment. */
-export function readClientOptions(options: GearmanClientOptions): Settings {
-  checkKeys(options, CLIENT_KEYS, 'GearmanClient');
+export function readClientOptions(given: GearmanClientOptions): Settings {
+  const options: GearmanClientOptions = copy(given, CLIENT_KEYS, 'GearmanClient');
   const { prefix = '' } = options;
   return {
     tls: checkTls(options.tls),
@@ -142,26 +142,25 @@ export function readClientOptions(options: GearmanClientOptions): Settings {
   };
 }
 
-/** Checks the options of a question. */
-export function checkRequestOptions(options: RequestOptions, method: string): void {
-  checkKeys(options, REQUEST_KEYS, method);
+/** Checks the options of a question. Returns a copy, for the caller may change his before the call settles. */
+export function readRequestOptions(given: unknown, method: string): RequestOptions {
+  const options: RequestOptions = copy(given, REQUEST_KEYS, method);
   checkLimits(options);
   checkServer(options.server);
+  return options;
 }
 
-/** Checks the options of a job; `priority` only where the method's name does not say it. */
-export function checkSubmitOptions(given: unknown, method: string): PrioritySubmitOptions {
-  const options: PrioritySubmitOptions = checkKeys(
-    given,
-    method === 'submitBackground' ? [...SUBMIT_KEYS, 'priority'] : SUBMIT_KEYS,
-    method,
-  );
+/** Checks the options of a job and returns a copy. `priority` is one of them only where the method's name does not say it. */
+export function readSubmitOptions(given: unknown, method: string, named: Priority | undefined): PrioritySubmitOptions {
+  const keys = named === undefined ? [...SUBMIT_KEYS, 'priority'] : SUBMIT_KEYS;
+  const options: PrioritySubmitOptions = copy(given, keys, method);
   checkLimits(options);
   checkServer(options.server);
   const { unique, at, reducer, resubmit, priority } = options;
   if (unique !== undefined) checkUnique(unique);
-  if (at !== undefined && (!isDate(at) || !(at.getTime() >= 0)))
+  if (at !== undefined && (!isDate(at) || !(at.getTime() >= 0))) {
     throw invalidArgument('The option at must be a valid Date after 1970.');
+  }
   if (reducer !== undefined) checkFunction(reducer, 'The option reducer');
   if (resubmit !== undefined) checkBoolean('resubmit', resubmit);
   if (priority !== undefined && !['high', 'normal', 'low'].includes(priority)) {
@@ -170,17 +169,19 @@ export function checkSubmitOptions(given: unknown, method: string): PrioritySubm
   return options;
 }
 
-/** Checks the options of `watch`. */
-export function checkWatchOptions(options: WatchOptions): void {
-  checkKeys(options, ['interval', 'timeout', 'signal'], 'watch');
+/** Checks the options of `watch` and returns a copy. */
+export function readWatchOptions(given: unknown): WatchOptions {
+  const options: WatchOptions = copy(given, ['interval', 'timeout', 'signal'], 'watch');
   if (options.interval !== undefined) checkTime('interval', options.interval);
   checkLimits(options);
+  return options;
 }
 
-/** Checks the options of `close`. */
-export function checkCloseOptions(options: CloseOptions): void {
-  checkKeys(options, ['timeout'], 'close');
+/** Checks the options of `close` and returns a copy. */
+export function readCloseOptions(given: unknown): CloseOptions {
+  const options: CloseOptions = copy(given, ['timeout'], 'close');
   checkLimits(options);
+  return options;
 }
 
 function checkLimits({ timeout, signal }: { readonly timeout?: unknown; readonly signal?: unknown }): void {
@@ -197,13 +198,13 @@ function checkServer(server: unknown): void {
 }
 
 /** A misspelt key would change what a call does without a word. */
-function checkKeys(options: unknown, keys: readonly string[], where: string): object {
+function copy(options: unknown, keys: readonly string[], where: string): object {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidArgument(`The options of ${where} must be an object, not ${kindOf(options)}.`);
   }
   const unknown = Object.keys(options).find((key) => !keys.includes(key));
-  if (unknown !== undefined) throw invalidArgument(`${where} has no option '${unknown}', only ${keys.join(', ')}.`);
-  return options;
+  if (unknown === undefined) return { ...options };
+  throw invalidArgument(`${where} has no option '${unknown}', only ${keys.join(', ')}.`);
 }
 
 function checkTime(name: string, ms: unknown): number {
@@ -214,7 +215,7 @@ function checkTime(name: string, ms: unknown): number {
 }
 
 function checkBackoff(backoff: unknown): Backoff {
-  const { min = 100, max = 10_000 }: { min?: unknown; max?: unknown } = checkKeys(backoff, ['min', 'max'], 'backoff');
+  const { min = 100, max = 10_000 }: { min?: unknown; max?: unknown } = copy(backoff, ['min', 'max'], 'backoff');
   const checked = { min: checkTime('backoff.min', min), max: checkTime('backoff.max', max) };
   if (checked.min <= checked.max && checked.max !== Infinity) return checked;
   throw invalidArgument('The option backoff needs min <= max, and neither may be Infinity.');

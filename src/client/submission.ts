@@ -14,7 +14,7 @@ import { TYPE } from '../protocol/packet.js';
 import { Request, type Loss } from '../transport/request.js';
 import type { RoutedJob } from '../transport/routing.js';
 import { aborted } from './calls.js';
-import { checkSubmitOptions, type Priority, type PrioritySubmitOptions } from './options.js';
+import { readSubmitOptions, type Priority, type PrioritySubmitOptions, type Settings } from './options.js';
 import type { Shared } from './shared.js';
 
 const BACKGROUND: Readonly<Record<Priority, number>> = {
@@ -23,53 +23,31 @@ const BACKGROUND: Readonly<Record<Priority, number>> = {
   low: TYPE.SUBMIT_JOB_LOW_BG,
 };
 
-const PRIORITY_OF_METHOD: Readonly<Record<string, Priority>> = {
-  doHighBackground: 'high',
-  doLowBackground: 'low',
-};
-
 /** Shared by all jobs without options. */
 const NO_OPTIONS: PrioritySubmitOptions = {};
 
-/** What a call says about its job, checked. */
-interface Job {
-  /** Function name as on the wire. */
-  readonly function: string;
-  /** Empty if none was given. */
-  readonly unique: string;
-  readonly workload: Workload;
-  readonly priority: Priority;
-  readonly options: PrioritySubmitOptions;
-}
-
 /** A call as it came. */
 export interface JobCall {
-  /** The public method that was called; its name may say the priority. */
+  /** The public method that was called, for messages. */
   readonly method: string;
+  /** What the method's name says of the priority; none if the options say it. */
+  readonly priority: Priority | undefined;
   readonly fn: unknown;
   readonly workload: unknown;
   /** The unique ID, or options. */
   readonly given: unknown;
 }
 
-/** Checks the arguments of a call. */
-function checkJob({ settings }: Shared, { method, fn, workload, given }: JobCall): Job {
-  const name = settings.prefix + checkFunction(fn);
-  const job = {
-    function: settings.prefix === '' ? name : checkFunction(name, 'The function name with its prefix'),
-    workload: checkWorkload(workload),
-    priority: PRIORITY_OF_METHOD[method] ?? 'normal',
-  };
-  if (given === undefined) return { ...job, unique: '', options: NO_OPTIONS };
-  if (typeof given === 'string') return { ...job, unique: checkUnique(given), options: NO_OPTIONS };
-  const options = checkSubmitOptions(given, method);
-  const { unique = '', priority = job.priority, at, reducer } = options;
-  if ((at !== undefined && reducer !== undefined) || ((at ?? reducer) !== undefined && priority !== 'normal')) {
-    throw invalidArgument(
-      'Gearman has no packet for this combination: a job has one of at, reducer, and a priority that is not normal.',
-    );
-  }
-  return { ...job, unique, priority, options };
+function nameOnWire(fn: unknown, { prefix }: Settings): string {
+  const name = checkFunction(fn);
+  return prefix === '' ? name : checkFunction(prefix + name, 'The function name with its prefix');
+}
+
+function refuseCombination({ at, reducer, priority = 'normal' }: PrioritySubmitOptions): void {
+  const isSpecial = at !== undefined || reducer !== undefined;
+  if (!isSpecial || (priority === 'normal' && (at === undefined || reducer === undefined))) return;
+  const advice = 'a job has one of at, reducer, and a priority that is not normal.';
+  throw invalidArgument(`Gearman has no packet for this combination: ${advice}`);
 }
 
 const unset = (): void => undefined;
@@ -79,12 +57,12 @@ export class Submission extends Request implements RoutedJob {
   /** Function name as on the wire. */
   readonly function: string;
   readonly unique: string;
+  /** Whether the unique ID was made here, so that no other job has it. */
+  readonly isUniqueGenerated: boolean;
   /** Let go of when settled, although the tombstone stays. */
   workload: Workload;
   /** Resolves to the job handle. */
   readonly handle: Promise<string>;
-  /** An explicit unique ID waits for the server that it ranks first while that is in doubt: the job may be there. */
-  override readonly isSticky: boolean;
   readonly #shared: Shared;
   readonly #priority: Priority;
   readonly #options: PrioritySubmitOptions;
@@ -93,30 +71,28 @@ export class Submission extends Request implements RoutedJob {
   /** It was written to a connection that died. */
   #wasLost = false;
 
-  private constructor(shared: Shared, job: Job) {
-    super();
-    this.#shared = shared;
-    this.function = job.function;
-    this.unique = job.unique === '' ? shared.uniqueIds.next() : job.unique;
-    this.workload = job.workload;
-    this.#priority = job.priority;
-    this.#options = job.options;
-    this.isSticky = job.unique !== '' || job.options.server !== undefined;
-    this.handle = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-  }
-
   /**
    * Checks a call; {@link send} makes it.
    * @throws GearmanArgumentError
    */
-  static prepare(shared: Shared, call: JobCall): Submission {
-    const submission = new Submission(shared, checkJob(shared, call));
-    const { server } = submission.#options;
-    if (server !== undefined) shared.pool.endpoint(server);
-    return submission;
+  constructor(shared: Shared, { method, priority, fn, workload, given }: JobCall) {
+    super();
+    const hasOptions = given !== undefined && typeof given !== 'string';
+    const options = hasOptions ? readSubmitOptions(given, method, priority) : NO_OPTIONS;
+    const unique = hasOptions ? options.unique : given;
+    this.#shared = shared;
+    this.function = nameOnWire(fn, shared.settings);
+    this.workload = checkWorkload(workload);
+    this.isUniqueGenerated = unique === undefined || unique === '';
+    this.unique = unique === undefined || unique === '' ? shared.uniqueIds.next() : checkUnique(unique);
+    this.#priority = options.priority ?? priority ?? 'normal';
+    this.#options = options;
+    if (hasOptions) refuseCombination({ ...options, priority: this.#priority });
+    if (options.server !== undefined) shared.pool.endpoint(options.server);
+    this.handle = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
   }
 
   /** Submits the job; returns {@link handle}. */
@@ -140,9 +116,9 @@ export class Submission extends Request implements RoutedJob {
     return this.carrier?.server ?? '';
   }
 
-  /** Whether the unique ID was made here, so that no other job has it. */
-  get isUniqueGenerated(): boolean {
-    return this.#options.unique === undefined && !this.isSticky;
+  /** An explicit unique ID waits for the server that it ranks first while that is in doubt: the job may be there. */
+  override get isSticky(): boolean {
+    return !this.isUniqueGenerated || this.#options.server !== undefined;
   }
 
   override write(batch: Batch): void {

@@ -133,10 +133,13 @@ export function asError(thrown: unknown): Error {
 }
 
 /**
- * For the `catch` of a public async method: replaces the stack, which shows our own socket handlers, by one that ends in the
- * caller's line. Costs nothing while nothing fails, for V8 finds the awaiting caller from here.
+ * What to resolve the promise of a call with so that it rejects, with a stack that ends in the caller's line instead of our socket
+ * handlers. V8 finds the line by following the promises that wait for this one, so that success costs nothing. The first pause
+ * lets the caller resolve with the promise of this function, the second lets that take effect.
  */
-export function atCaller(thrown: unknown): unknown {
-  if (thrown instanceof GearmanError) Error.captureStackTrace(thrown, atCaller);
-  return thrown;
+export async function failAtCaller(error: Error): Promise<never> {
+  await Promise.resolve();
+  await Promise.resolve();
+  Error.captureStackTrace(error, failAtCaller);
+  throw error;
 }

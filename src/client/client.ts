@@ -1,5 +1,5 @@
 /** The public face: checks that the client is open, hands each call to the file that knows it, and gives errors the caller's line. */
-import { GearmanConnectionError, GearmanError, atCaller, invalidArgument } from '../errors.js';
+import { GearmanConnectionError, GearmanError, asError, invalidArgument } from '../errors.js';
 import { debug, isSubmitTraced, traceStatus, traceSubmit } from '../observe.js';
 import type { Workload } from '../protocol/arguments.js';
 import { nodeRuntime, type Runtime } from '../runtime.js';
@@ -126,36 +126,18 @@ export class GearmanClient {
    * @returns the job handle, exactly as the server sent it, once the server has the job
    * @throws GearmanError with `server`, `function`, `unique` and `maybeSubmitted`; see the class for the codes
    */
-  async doBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
-    try {
-      return await this.#submit(
-        this.#prepare({ method: 'doBackground', priority: 'normal', fn, workload, given: unique }),
-      );
-    } catch (error) {
-      throw atCaller(error);
-    }
+  doBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
+    return this.#submit({ method: 'doBackground', priority: 'normal', fn, workload, given: unique });
   }
 
   /** {@link doBackground}, before the normal jobs of the function. */
-  async doHighBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
-    try {
-      return await this.#submit(
-        this.#prepare({ method: 'doHighBackground', priority: 'high', fn, workload, given: unique }),
-      );
-    } catch (error) {
-      throw atCaller(error);
-    }
+  doHighBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
+    return this.#submit({ method: 'doHighBackground', priority: 'high', fn, workload, given: unique });
   }
 
   /** {@link doBackground}, after the normal jobs of the function. */
-  async doLowBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
-    try {
-      return await this.#submit(
-        this.#prepare({ method: 'doLowBackground', priority: 'low', fn, workload, given: unique }),
-      );
-    } catch (error) {
-      throw atCaller(error);
-    }
+  doLowBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
+    return this.#submit({ method: 'doLowBackground', priority: 'low', fn, workload, given: unique });
   }
 
   /**
@@ -163,22 +145,18 @@ export class GearmanClient {
    * @throws GearmanError as `doBackground`
    */
   async submitBackground(fn: string, workload: Workload, options?: PrioritySubmitOptions): Promise<BackgroundJob> {
-    try {
-      if (typeof options === 'string')
-        throw invalidArgument('submitBackground takes options: write { unique } for a unique ID.');
-      const submission = this.#prepare({
-        method: 'submitBackground',
-        priority: undefined,
-        fn,
-        workload,
-        given: options,
-      });
-      const handle = await this.#submit(submission);
-      const { calledName, unique, isUniqueGenerated, acknowledgedBy: server } = submission;
-      return new BackgroundJob({ handle, server, function: calledName, unique, isUniqueGenerated }, this.#asker);
-    } catch (error) {
-      throw atCaller(error);
-    }
+    if (typeof options === 'string')
+      throw invalidArgument('submitBackground takes options: write { unique } for a unique ID.');
+    const submission = this.#prepare({
+      method: 'submitBackground',
+      priority: undefined,
+      fn,
+      workload,
+      given: options,
+    });
+    const handle = await this.#send(submission);
+    const { calledName, unique, isUniqueGenerated, acknowledgedBy: server } = submission;
+    return new BackgroundJob({ handle, server, function: calledName, unique, isUniqueGenerated }, this.#asker);
   }
 
   /**
@@ -191,11 +169,7 @@ export class GearmanClient {
    * `GEARMAN_AMBIGUOUS_HANDLE` when several know it; see the class for the other codes
    */
   async jobStatus(handleOrId: string, options: RequestOptions = {}): Promise<JobStatus> {
-    try {
-      return await this.#statusByHandle(handleOrId, options);
-    } catch (error) {
-      throw atCaller(error);
-    }
+    return await this.#statusByHandle(handleOrId, options);
   }
 
   /**
@@ -204,11 +178,7 @@ export class GearmanClient {
    * @throws GearmanError as `jobStatus`
    */
   async jobStatusByUnique(unique: string, options: RequestOptions = {}): Promise<UniqueJobStatus> {
-    try {
-      return await this.#statusByUnique(unique, options);
-    } catch (error) {
-      throw atCaller(error);
-    }
+    return await this.#statusByUnique(unique, options);
   }
 
   /**
@@ -228,16 +198,12 @@ export class GearmanClient {
    * @throws GearmanError `GEARMAN_INVALID_ARGUMENT`, `GEARMAN_NO_SERVERS`, `GEARMAN_ABORTED`, `GEARMAN_SHUTDOWN`
    */
   async ping(options: RequestOptions = {}): Promise<PingResult[]> {
-    try {
-      const { server, ...limits } = readRequestOptions(options, 'ping');
-      this.#start();
-      const { pool } = this.#shared;
-      const names = server === undefined ? pool.requireNames() : [pool.endpoint(server).name];
-      const now = (): number => this.#runtime.now();
-      return await Promise.all(names.map((name) => new Ping(this.#shared, name, limits, now).start().result));
-    } catch (error) {
-      throw atCaller(error);
-    }
+    const { server, ...limits } = readRequestOptions(options, 'ping');
+    this.#start();
+    const { pool } = this.#shared;
+    const names = server === undefined ? pool.requireNames() : [pool.endpoint(server).name];
+    const now = (): number => this.#runtime.now();
+    return await Promise.all(names.map((name) => new Ping(this.#shared, name, limits, now).start().result));
   }
 
   /**
@@ -284,7 +250,16 @@ export class GearmanClient {
     return new Submission(this.#shared, call);
   }
 
-  #submit(submission: Submission): Promise<string> {
+  /** Not an async function: of a million calls at once, each would hold twice the memory. */
+  #submit(call: JobCall): Promise<string> {
+    try {
+      return this.#send(this.#prepare(call));
+    } catch (error) {
+      return Promise.reject(asError(error));
+    }
+  }
+
+  #send(submission: Submission): Promise<string> {
     if (!isSubmitTraced()) return submission.send();
     const { calledName, unique } = submission;
     return traceSubmit({ function: calledName, unique }, async (context) => {

@@ -4,6 +4,7 @@ import {
   GearmanError,
   GearmanProtocolError,
   GearmanServerError,
+  failAtCaller,
   invalidArgument,
   type GearmanErrorCode,
   type GearmanErrorDetails,
@@ -128,8 +129,7 @@ export class Inquiry extends Timed {
   readonly #questions: readonly Question[];
   /** The servers that could not be asked, and why. */
   readonly #unreachable = new Map<string, Error>();
-  #resolve: (status: UniqueJobStatus) => void = () => undefined;
-  #reject: (error: Error) => void = () => undefined;
+  #resolve: (status: UniqueJobStatus | Promise<never>) => void = () => undefined;
   #isSettled = false;
 
   private constructor(shared: Shared, subject: Subject, options: RequestOptions) {
@@ -138,9 +138,8 @@ export class Inquiry extends Timed {
     this.subject = subject;
     this.#options = options;
     this.#questions = subject.servers.map((server) => new Question(this, server));
-    this.status = new Promise((resolve, reject) => {
+    this.status = new Promise((resolve) => {
       this.#resolve = resolve;
-      this.#reject = reject;
     });
   }
 
@@ -193,7 +192,6 @@ export class Inquiry extends Timed {
   onRefusal(serverCode: string, text: string, server: string): void {
     if (this.#isSettled) return;
     const message = `${server} refused it: ${text} (${serverCode}).`;
-    this.#settle();
     this.#reject(
       new GearmanServerError('GEARMAN_SERVER_ERROR', this.#say(message), { ...this.#about, server, serverCode }),
     );
@@ -219,7 +217,6 @@ export class Inquiry extends Timed {
 
   /** The caller's signal was aborted. */
   onAbort(reason: unknown): void {
-    this.#settle();
     this.#reject(aborted(reason, 'asking changes nothing', this.#about));
   }
 
@@ -292,8 +289,12 @@ export class Inquiry extends Timed {
 
   #fail(code: GearmanErrorCode, message: string, details: GearmanErrorDetails = {}): void {
     if (this.#isSettled) return;
-    this.#settle();
     this.#reject(new GearmanConnectionError(code, this.#say(message), { ...this.#about, ...details }));
+  }
+
+  #reject(error: GearmanError): void {
+    this.#settle();
+    this.#resolve(failAtCaller(error));
   }
 
   #settle(): void {

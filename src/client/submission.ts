@@ -4,6 +4,7 @@ import {
   GearmanError,
   GearmanProtocolError,
   GearmanServerError,
+  failAtCaller,
   invalidArgument,
   type GearmanErrorDetails,
 } from '../errors.js';
@@ -66,8 +67,7 @@ export class Submission extends Request implements RoutedJob {
   readonly #shared: Shared;
   readonly #priority: Priority;
   readonly #options: PrioritySubmitOptions;
-  #resolve: (handle: string) => void = unset;
-  #reject: (error: Error) => void = unset;
+  #resolve: (handle: string | Promise<never>) => void = unset;
   /** It was written to a connection that died. */
   #wasLost = false;
 
@@ -89,9 +89,8 @@ export class Submission extends Request implements RoutedJob {
     this.#options = options;
     if (hasOptions) refuseCombination({ ...options, priority: this.#priority });
     if (options.server !== undefined) shared.pool.endpoint(options.server);
-    this.handle = new Promise((resolve, reject) => {
+    this.handle = new Promise((resolve) => {
       this.#resolve = resolve;
-      this.#reject = reject;
     });
   }
 
@@ -219,7 +218,7 @@ export class Submission extends Request implements RoutedJob {
 
   #fail(error: GearmanError): void {
     this.#settle();
-    this.#reject(error);
+    this.#resolve(failAtCaller(error));
   }
 
   #settle(): void {

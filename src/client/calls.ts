@@ -18,7 +18,7 @@ export class Calls {
   readonly #deadlines: Deadlines;
   readonly #signals = new Signals();
   #outstanding = 0;
-  #onNone: (() => void) | undefined;
+  readonly #whenNone: (() => void)[] = [];
 
   constructor(deadlines: Deadlines) {
     this.#deadlines = deadlines;
@@ -44,14 +44,15 @@ export class Calls {
     this.#deadlines.stop(call);
     this.#deadlines.release();
     this.#outstanding--;
-    if (this.#outstanding === 0) this.#onNone?.();
+    if (this.#outstanding > 0) return;
+    for (const resolve of this.#whenNone.splice(0)) resolve();
   }
 
-  /** Resolves when no call is outstanding; there is one who waits for it. */
+  /** Resolves when no call is outstanding. */
   async none(): Promise<void> {
     if (this.#outstanding === 0) return;
     await new Promise<void>((resolve) => {
-      this.#onNone = resolve;
+      this.#whenNone.push(resolve);
     });
   }
 }

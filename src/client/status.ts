@@ -272,7 +272,7 @@ export class Inquiry extends Timed {
     const asked = open.filter(({ carrier }) => carrier !== undefined);
     if (asked.length === 0 && first !== undefined) {
       const { code, message, cause } = this.#shared.pool.whyUnsent(first, timeout);
-      return new GearmanConnectionError(code, `${message}.`, { cause });
+      return new GearmanConnectionError(code, message, { cause });
     }
     const names = asked.map(({ server }) => server).join(', ');
     return new GearmanConnectionError('GEARMAN_TIMEOUT', `${names} did not answer within ${String(timeout)} ms.`);

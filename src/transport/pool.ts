@@ -1,5 +1,5 @@
 /** The job servers of a client: chooses one for each request, and holds what no server takes now. */
-import { GearmanConnectionError, GearmanError, asError, invalidArgument } from '../errors.js';
+import { GearmanConnectionError, GearmanError, asError, describe, invalidArgument } from '../errors.js';
 import { debug } from '../observe.js';
 import { normalizeName, refuseOtherPlace, type Address } from './address.js';
 import { Endpoint, type ServerState } from './endpoint.js';
@@ -120,18 +120,18 @@ export class Pool {
     const within = `within ${String(waitedMs)} ms`;
     const causes = possible.map(
       ({ name, lastError }) =>
-        lastError ?? new GearmanConnectionError('GEARMAN_TIMEOUT', `${name} was not ready ${within}`, { server: name }),
+        lastError ??
+        new GearmanConnectionError('GEARMAN_TIMEOUT', `${name} was not ready ${within}.`, { server: name }),
     );
     const names = possible.map(({ name }) => name).join(', ');
     const reached = possible.some((endpoint) => endpoint.isReached);
-    const message = reached
-      ? `no job server had room ${within} (${names})`
-      : `no job server could be reached ${within}`;
-    return {
-      code: reached ? 'GEARMAN_TIMEOUT' : 'GEARMAN_COULD_NOT_CONNECT',
-      message,
-      cause: new AggregateError(causes, names),
-    };
+    if (reached) {
+      const message = `no job server had room ${within} (${names}).`;
+      return { code: 'GEARMAN_TIMEOUT', message, cause: new AggregateError(causes, names) };
+    }
+    const why = causes.map(describe).join(' ');
+    const message = `no job server could be reached ${within}. ${why}`;
+    return { code: 'GEARMAN_COULD_NOT_CONNECT', message, cause: new AggregateError(causes, names) };
   }
 
   /** Ends all connections: when what was written is answered, or now if there is an error. Resolves when the sockets are gone. */

@@ -12,7 +12,7 @@ const house = {
     imports: [],
   },
   protocol: {
-    files: ['packet', 'arguments', 'encode', 'decode', 'text', 'batch'],
+    files: ['packet', 'arguments', 'encode', 'incoming', 'decode', 'text', 'batch'],
     imports: ['floor'],
   },
   transport: {
@@ -25,7 +25,7 @@ const house = {
   client: {
     files: [
       ...['options', 'servers', 'unique', 'handles', 'calls', 'shared'],
-      ...['submission', 'status', 'watch', 'ping', 'background', 'client'],
+      ...['submission', 'question', 'status', 'watch', 'ping', 'background', 'client'],
     ],
     imports: ['floor', 'protocol', 'transport'],
   },

@@ -23,7 +23,7 @@ export type {
   WatchOptions,
 } from './client/options.js';
 export type { PingResult } from './client/ping.js';
-export type { JobStatus, UniqueJobStatus } from './client/status.js';
+export type { JobStatus, UniqueJobStatus } from './client/question.js';
 export type { JobProgress } from './client/watch.js';
 export type { Workload } from './protocol/arguments.js';
 export type { ServerAddress, Servers } from './transport/address.js';

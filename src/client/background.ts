@@ -2,7 +2,7 @@
 import { GearmanServerError } from '../errors.js';
 import { idOf } from './handles.js';
 import type { RequestOptions, WatchOptions } from './options.js';
-import type { JobStatus, UniqueJobStatus } from './status.js';
+import type { JobStatus, UniqueJobStatus } from './question.js';
 import type { JobProgress } from './watch.js';
 
 /** How a background job asks for itself. */

@@ -6,13 +6,6 @@ import { Signals, type Abortable } from '../transport/signals.js';
 /** A call as this file knows it: `onDue` is its deadline. */
 export type Call = Timed & Abortable;
 
-/** How a call may end early. */
-export interface CallLimits {
-  /** Milliseconds from the call on. */
-  readonly timeout: number;
-  readonly signal: AbortSignal | undefined;
-}
-
 /** See the head of this file. */
 export class Calls {
   readonly #deadlines: Deadlines;

@@ -24,9 +24,10 @@ import {
   type WatchOptions,
 } from './options.js';
 import { Ping, type PingResult } from './ping.js';
+import type { JobStatus, UniqueJobStatus } from './question.js';
 import { NamedServers } from './servers.js';
 import type { Shared } from './shared.js';
-import { Inquiry, type JobStatus, type UniqueJobStatus } from './status.js';
+import { Inquiry } from './status.js';
 import { Submission, type JobCall } from './submission.js';
 import { UniqueIds } from './unique.js';
 import { watch, type JobProgress } from './watch.js';

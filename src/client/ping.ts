@@ -1,7 +1,7 @@
 /** Asks every job server for an echo. */
 import { GearmanConnectionError, GearmanError, GearmanProtocolError } from '../errors.js';
 import type { Batch } from '../protocol/batch.js';
-import type { Packet } from '../protocol/decode.js';
+import type { Packet } from '../protocol/incoming.js';
 import { TYPE } from '../protocol/packet.js';
 import { Request, type Loss } from '../transport/request.js';
 import { aborted } from './calls.js';

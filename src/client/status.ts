@@ -2,7 +2,6 @@
 import {
   GearmanConnectionError,
   GearmanError,
-  GearmanProtocolError,
   GearmanServerError,
   failAtCaller,
   invalidArgument,
@@ -10,117 +9,16 @@ import {
   type GearmanErrorDetails,
 } from '../errors.js';
 import { checkUnique } from '../protocol/arguments.js';
-import type { Batch } from '../protocol/batch.js';
-import type { Packet } from '../protocol/decode.js';
-import { TYPE, nameOfType } from '../protocol/packet.js';
+import { TYPE } from '../protocol/packet.js';
 import { Timed } from '../transport/deadlines.js';
-import { Request, type Loss } from '../transport/request.js';
+import type { Loss } from '../transport/request.js';
 import { aborted } from './calls.js';
 import type { RequestOptions } from './options.js';
+import { Question, type Asker, type Subject, type UniqueJobStatus } from './question.js';
 import type { Shared } from './shared.js';
 
-/** `[known, running, numerator, denominator]`: what the server says about a job; all `false` and 0 for one that it does not know. */
-export type JobStatus = [known: boolean, running: boolean, numerator: number, denominator: number];
-
-/** A {@link JobStatus}, and the number of clients that wait for the job's result. */
-export type UniqueJobStatus = [...JobStatus, waitingClients: number];
-
-/** What is asked, and whom. */
-interface Subject {
-  /** GET_STATUS or GET_STATUS_UNIQUE. */
-  readonly type: number;
-  /** A handle or a unique ID. */
-  readonly key: string;
-  /** Names of the servers. */
-  readonly servers: readonly string[];
-  /** Ask until the deadline, rather than once each while they are up. */
-  readonly isPinned: boolean;
-  /** Any server that knows it may mean another job: several issued this handle. */
-  readonly isAmbiguous: boolean;
-}
-
-/** The question to one server. */
-class Question extends Request {
-  override readonly server: string;
-  override readonly job = undefined;
-  override readonly isSticky: boolean;
-  status: UniqueJobStatus | undefined;
-  readonly #inquiry: Inquiry;
-
-  constructor(inquiry: Inquiry, server: string) {
-    super();
-    this.#inquiry = inquiry;
-    this.server = server;
-    this.isSticky = inquiry.subject.isPinned;
-  }
-
-  override write(batch: Batch): void {
-    batch.add(this.#inquiry.subject.type, [this.#inquiry.subject.key]);
-  }
-
-  override isAnsweredBy(type: number): boolean {
-    const answer = this.#inquiry.subject.type === TYPE.GET_STATUS ? TYPE.STATUS_RES : TYPE.STATUS_RES_UNIQUE;
-    return type === answer || type === TYPE.ERROR;
-  }
-
-  override onReply(packet: Packet, server: string): void {
-    if (packet.type === TYPE.ERROR) {
-      const serverCode = packet.latin1(0);
-      this.#inquiry.onRefusal(serverCode, packet.utf8(1), server);
-      return;
-    }
-    const status = readStatus(packet, this.#inquiry.subject.key);
-    if (this.settled) return;
-    this.settled = true;
-    this.status = status;
-    this.#inquiry.reconsider();
-  }
-
-  override onUnsent(loss: Loss): void {
-    this.#inquiry.onNotAsked(this, loss);
-  }
-
-  override onLost(loss: Loss): void {
-    if (!this.settled) this.#inquiry.onNotAsked(this, loss);
-  }
-
-  override onRefused(error: Error): void {
-    this.#inquiry.onImpossible(error);
-  }
-
-  override onDoubt(): void {
-    this.#inquiry.reconsider();
-  }
-
-  override onDue(): void {
-    // The inquiry keeps the time.
-  }
-}
-
-/** Reads an answer and checks that it is one to this question. */
-function readStatus(packet: Packet, key: string): UniqueJobStatus {
-  const isUnique = packet.type === TYPE.STATUS_RES_UNIQUE;
-  const about = isUnique ? packet.utf8(0) : packet.latin1(0);
-  if (about !== key) throw unexpected(packet, 'is about another job');
-  const flag = (index: number): boolean => {
-    const text = packet.latin1(index);
-    if (text !== '0' && text !== '1') throw unexpected(packet, 'has a flag that is neither 0 nor 1');
-    return text === '1';
-  };
-  const count = (index: number): number => {
-    const text = packet.latin1(index);
-    if (!/^\d{1,15}$/.test(text)) throw unexpected(packet, 'has a count that is no number');
-    return Number(text);
-  };
-  return [flag(1), flag(2), count(3), count(4), isUnique ? count(5) : 0];
-}
-
-function unexpected(packet: Packet, why: string): GearmanProtocolError {
-  return new GearmanProtocolError('GEARMAN_UNEXPECTED_PACKET', `${nameOfType(packet.type)} ${why}.`);
-}
-
 /** One call of `jobStatus` or `jobStatusByUnique`: the questions to the servers, and the promise of the answer. */
-export class Inquiry extends Timed {
+export class Inquiry extends Timed implements Asker {
   readonly subject: Subject;
   /** Resolves to the status; its last number is 0 where a handle was asked for. */
   readonly status: Promise<UniqueJobStatus>;
@@ -151,25 +49,19 @@ export class Inquiry extends Timed {
     const known = remembered.filter((name) => shared.pool.find(name) !== undefined);
     const servers = known.length > 0 ? known : shared.pool.requireNames();
     const subject = { type: TYPE.GET_STATUS, key: handle, servers };
-    return new Inquiry(
-      shared,
-      { ...subject, isPinned: known.length === 1, isAmbiguous: known.length > 1 },
-      options,
-    ).#ask();
+    const remembrance = { isPinned: known.length === 1, isAmbiguous: known.length > 1 };
+    return new Inquiry(shared, { ...subject, ...remembrance }, options).#ask();
   }
 
   /** Asks for a unique ID: all servers, for only with its function would it say which one has the job. */
   static byUnique(shared: Shared, unique: unknown, options: RequestOptions): Inquiry {
     const key = checkUnique(unique);
     if (key === '') throw invalidArgument('The unique ID is empty. Pass the one that the job was submitted with.');
-    const servers =
-      options.server === undefined ? shared.pool.requireNames() : [shared.pool.endpoint(options.server).name];
-    const subject = { type: TYPE.GET_STATUS_UNIQUE, key, servers };
-    return new Inquiry(
-      shared,
-      { ...subject, isPinned: options.server !== undefined, isAmbiguous: false },
-      options,
-    ).#ask();
+    const { pool } = shared;
+    const { server } = options;
+    const servers = server === undefined ? pool.requireNames() : [pool.endpoint(server).name];
+    const subject = { type: TYPE.GET_STATUS_UNIQUE, key, servers, isPinned: server !== undefined, isAmbiguous: false };
+    return new Inquiry(shared, subject, options).#ask();
   }
 
   /** Something changed that may decide the answer. */
@@ -199,9 +91,9 @@ export class Inquiry extends Timed {
 
   /** There is no server to ask any more. */
   onImpossible(error: Error): void {
-    this.#fail(error instanceof GearmanError ? error.code : 'GEARMAN_INVALID_ARGUMENT', error.message, {
-      cause: error.cause,
-    });
+    if (this.#isSettled) return;
+    const code = error instanceof GearmanError ? error.code : 'GEARMAN_INVALID_ARGUMENT';
+    this.#reject(new GearmanError(code, this.#say(error.message), { ...this.#about, cause: error.cause }));
   }
 
   /** The deadline. What is known by then is the answer; the servers that owe theirs are in doubt. */
@@ -256,7 +148,7 @@ export class Inquiry extends Timed {
     if (knowers.length > (this.subject.isAmbiguous ? 0 : 1)) {
       const known = knowers.map(({ server }) => server).join(', ');
       const message = `several job servers issued it, and it is known to ${known}. Ask with the job's id, or name the server.`;
-      this.#fail('GEARMAN_AMBIGUOUS_HANDLE', message);
+      this.#reject(new GearmanError('GEARMAN_AMBIGUOUS_HANDLE', this.#say(message), this.#about));
     } else if (knowers.length === 0 && names.length > 0) {
       const cause = new AggregateError(this.#unreachable.values(), names.join(', '));
       const message = `${names.join(', ')} could not be asked, and no other job server knows it.`;

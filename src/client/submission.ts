@@ -10,7 +10,7 @@ import {
 } from '../errors.js';
 import { checkFunction, checkUnique, checkWorkload, type Workload } from '../protocol/arguments.js';
 import type { Batch } from '../protocol/batch.js';
-import type { Packet } from '../protocol/decode.js';
+import type { Packet } from '../protocol/incoming.js';
 import { TYPE } from '../protocol/packet.js';
 import { Request, type Loss } from '../transport/request.js';
 import type { RoutedJob } from '../transport/routing.js';

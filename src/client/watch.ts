@@ -3,7 +3,7 @@ import { GearmanError } from '../errors.js';
 import { Timed, type Deadlines } from '../transport/deadlines.js';
 import { aborted, type Calls } from './calls.js';
 import type { RequestOptions, WatchOptions } from './options.js';
-import type { JobStatus } from './status.js';
+import type { JobStatus } from './question.js';
 
 /** What `watch` tells of a job. */
 export interface JobProgress {

@@ -1,7 +1,8 @@
 /** One socket's life: connects once, carries requests and their answers, dies once. */
 import { GearmanConnectionError, asError } from '../errors.js';
 import { Batch } from '../protocol/batch.js';
-import { Decoder, type Packet } from '../protocol/decode.js';
+import { Decoder } from '../protocol/decode.js';
+import type { Packet } from '../protocol/incoming.js';
 import { TYPE } from '../protocol/packet.js';
 import type { Address } from './address.js';
 import { Timed } from './deadlines.js';

@@ -1,6 +1,6 @@
 /** Whose packet is this? A job server answers the requests of a connection strictly in order (gearmand 1.1.20). */
 import { GearmanProtocolError } from '../errors.js';
-import type { Packet } from '../protocol/decode.js';
+import type { Packet } from '../protocol/incoming.js';
 import { HEADER_BYTES, TYPE, nameOfType } from '../protocol/packet.js';
 import { Fifo } from './fifo.js';
 import type { Request } from './request.js';

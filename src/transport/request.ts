@@ -1,7 +1,7 @@
 /** The seam between the transport, which knows requests, and the client, which knows jobs. */
 import type { GearmanConnectionError } from '../errors.js';
 import type { Batch } from '../protocol/batch.js';
-import type { Packet } from '../protocol/decode.js';
+import type { Packet } from '../protocol/incoming.js';
 import { Timed } from './deadlines.js';
 import type { RoutedJob } from './routing.js';
 

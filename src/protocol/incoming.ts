@@ -1,0 +1,103 @@
+/** A packet that came in. */
+import { GearmanProtocolError } from '../errors.js';
+import { PACKET_TYPES, nameOfType } from './packet.js';
+
+const NUL = 0;
+const NOTHING = Buffer.alloc(0);
+
+/**
+ * One packet that came in. It is a view of the memory that the decoder was given (or of a copy that the decoder made of a body in
+ * several chunks): valid for as long as nobody writes to that memory, and it keeps that memory alive.
+ */
+export class Packet {
+  /** Type number. */
+  readonly type: number;
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+  /** Where the arguments end, the NUL excluded; found when first asked for. */
+  #ends: readonly number[] | undefined;
+
+  constructor(type: number, bytes: Buffer, start: number, end: number) {
+    this.type = type;
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  /** Length of the body in bytes. */
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
+  /** An argument byte for byte, one character each: job handles are kept like this. */
+  latin1(index: number): string {
+    return this.#bytes.toString('latin1', this.#startOf(index), this.#endOf(index));
+  }
+
+  /** An argument as text. */
+  utf8(index: number): string {
+    return this.#bytes.toString('utf8', this.#startOf(index), this.#endOf(index));
+  }
+
+  /** An argument's bytes, not copied. */
+  bytes(index: number): Buffer {
+    return this.#bytes.subarray(this.#startOf(index), this.#endOf(index));
+  }
+
+  /** The opaque last argument, not copied; empty for types that have none. */
+  get data(): Buffer {
+    const { args, data } = definitionOf(this.type);
+    return data === undefined ? NOTHING : this.#bytes.subarray(this.#startOf(args.length), this.#end);
+  }
+
+  /**
+   * Splits the body into the arguments of its type.
+   * @throws GearmanProtocolError `GEARMAN_INVALID_PACKET` when it does not hold them. So do all that read an argument.
+   */
+  split(): readonly number[] {
+    this.#ends ??= findEnds(this.type, this.#bytes, this.#start, this.#end);
+    return this.#ends;
+  }
+
+  #startOf(index: number): number {
+    return index === 0 ? this.#start : this.#endOf(index - 1) + 1;
+  }
+
+  #endOf(index: number): number {
+    const end = this.split()[index];
+    if (end === undefined) throw new RangeError(`${nameOfType(this.type)} has no argument ${String(index)}`);
+    return end;
+  }
+}
+
+function findEnds(type: number, bytes: Buffer, start: number, end: number): number[] {
+  const { args, data } = definitionOf(type);
+  const ends: number[] = [];
+  let from = start;
+  const separated = data === undefined ? args.length - 1 : args.length;
+  for (let index = 0; index < separated; index++) {
+    const nul = findNul(bytes, from, end);
+    if (nul === end) throw new GearmanProtocolError('GEARMAN_INVALID_PACKET', tooFew(type, index));
+    ends.push(nul);
+    from = nul + 1;
+  }
+  if (separated === args.length) return ends;
+  // gearmand puts a NUL behind the handle of some WORK_FAIL packets; no handle contains one.
+  if (separated >= 0) ends.push(args[separated] === 'handle' ? findNul(bytes, from, end) : end);
+  return ends;
+}
+
+function tooFew(type: number, found: number): string {
+  return `${nameOfType(type)} holds ${String(found)} of its arguments and then no NUL that would end the next.`;
+}
+
+function findNul(bytes: Buffer, from: number, end: number): number {
+  let index = from;
+  while (index < end && bytes[index] !== NUL) index++;
+  return index;
+}
+
+function definitionOf(type: number): { args: readonly string[]; data: string | undefined } {
+  return PACKET_TYPES[type] ?? { args: [], data: undefined };
+}

@@ -1,9 +1,12 @@
 /** What can be watched from outside: `debug` namespaces and `node:diagnostics_channel`. Nothing here ever sees a workload. */
 import { channel, tracingChannel, type Channel, type TracingChannel } from 'node:diagnostics_channel';
-import createDebug, { type Debugger } from 'debug';
+import createDebug from 'debug';
+
+/** Prints a line when its namespace is switched on. */
+export type Log = (format: string, ...values: unknown[]) => void;
 
 /** Printed with `DEBUG=gearman:*`, or one of `gearman:client`, `gearman:pool`, `gearman:connection`. */
-export const debug: Readonly<Record<'client' | 'pool' | 'connection', Debugger>> = {
+export const debug: Readonly<Record<'client' | 'pool' | 'connection', Log>> = {
   client: createDebug('gearman:client'),
   pool: createDebug('gearman:pool'),
   connection: createDebug('gearman:connection'),

@@ -46,9 +46,10 @@ export class ServerSocket extends Timed {
 
   /** Hands bytes over; `false` when it wants no more before {@link SocketOwner.onDrain}. */
   write(buffers: readonly Uint8Array[]): boolean {
-    this.#socket.cork();
+    // One writev for several; its detour is not worth it for one.
+    if (buffers.length > 1) this.#socket.cork();
     for (const buffer of buffers) this.#socket.write(buffer);
-    this.#socket.uncork();
+    if (buffers.length > 1) this.#socket.uncork();
     return !this.#socket.writableNeedDrain;
   }
 

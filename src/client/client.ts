@@ -8,7 +8,7 @@ import { Deadlines, Timed } from '../transport/deadlines.js';
 import type { ServerState } from '../transport/endpoint.js';
 import { Pool } from '../transport/pool.js';
 import { BackgroundJob } from './background.js';
-import { Calls } from './calls.js';
+import { Calls, aborted } from './calls.js';
 import { Handles } from './handles.js';
 import {
   asOptions,
@@ -72,11 +72,13 @@ export class GearmanClient {
     const settings = readClientOptions(given);
     this.#runtime = runtime;
     this.#deadlines = new Deadlines(runtime);
+    const handles = new Handles();
+    const isIssued = (handle: string, server: string): boolean => handles.serversOf(handle).includes(server);
     this.#shared = {
       settings,
-      pool: new Pool({ settings, deadlines: this.#deadlines, runtime }, settings.router),
+      pool: new Pool({ settings, deadlines: this.#deadlines, runtime, isIssued }, settings.router),
       calls: new Calls(this.#deadlines),
-      handles: new Handles(),
+      handles,
       uniqueIds: new UniqueIds(runtime),
     };
     this.#servers = new NamedServers(this.#shared.pool, settings);
@@ -204,7 +206,9 @@ export class GearmanClient {
     const { pool } = this.#shared;
     const names = server === undefined ? pool.requireNames() : [pool.endpoint(server).name];
     const now = (): number => this.#runtime.now();
-    return await Promise.all(names.map((name) => new Ping(this.#shared, name, limits, now).start().result));
+    const results = await Promise.all(names.map((name) => new Ping(this.#shared, name, limits, now).start().result));
+    if (limits.signal?.aborted) throw aborted(limits.signal.reason, 'asking changes nothing');
+    return results;
   }
 
   /**

@@ -78,7 +78,8 @@ export class Connection extends Timed implements Carrier, SocketOwner {
     this.#world = world;
     this.#owner = owner;
     this.#decoder = new Decoder('RES', world.settings.maxPacketSize);
-    this.#replies = new Replies(address.name, world.settings.maxPacketSize);
+    const isIssued = (handle: string): boolean => world.isIssued(handle, address.name);
+    this.#replies = new Replies(address.name, world.settings.maxPacketSize, isIssued);
     this.#socket = new ServerSocket(address, world, this);
   }
 
@@ -132,6 +133,11 @@ export class Connection extends Timed implements Carrier, SocketOwner {
     this.#endIfIdle();
   }
 
+  /** Tells the requests that wait for answers that the server may be dead. */
+  tellDoubt(): void {
+    this.#replies.tellDoubt();
+  }
+
   /** Ends it now; what is pending is lost. */
   destroy(error: GearmanConnectionError, ending: Ending = 'destroyed'): void {
     this.#ending = ending;
@@ -175,7 +181,6 @@ export class Connection extends Timed implements Carrier, SocketOwner {
     if (!this.#isUp || !this.#isProven || this.#isAsked) return;
     this.#askForLife();
     this.#owner.onSuspect(this);
-    this.#replies.tellDoubt();
   }
 
   /** The heartbeat. */

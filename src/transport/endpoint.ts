@@ -135,7 +135,9 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
   }
 
   /** Takes no more requests. What waits goes elsewhere; what was written is awaited, unless there is an error to end it with. */
-  async retire(error?: GearmanConnectionError): Promise<void> {
+  async retire(end?: GearmanConnectionError): Promise<void> {
+    const { name: server } = this;
+    const error = end && new GearmanConnectionError(end.code, end.message, { server, cause: end.cause });
     this.#world.deadlines.stop(this);
     this.#setState({ name: 'closed' });
     const gone = Array.from(this.#connections, (connection) => connection.gone);
@@ -143,8 +145,7 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
       if (error === undefined) connection.end();
       else connection.destroy(error);
     }
-    const message = `${this.name} was removed from the pool.`;
-    const loss = error ?? new GearmanConnectionError('GEARMAN_COULD_NOT_CONNECT', message, { server: this.name });
+    const loss = error ?? this.#error('GEARMAN_COULD_NOT_CONNECT', `${server} was removed from the pool.`);
     this.#turnAway(this.#waiting.take(), { error: loss, isProtocolError: false });
     await Promise.all(gone);
   }
@@ -178,6 +179,7 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
       this.#waiting.take((request) => !request.isSticky),
       { error, isProtocolError: false },
     );
+    connection.tellDoubt();
   }
 
   onDown(connection: Connection, loss: Loss, ending: Ending, unanswered: readonly Request[]): void {
@@ -258,6 +260,7 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
     this.#pause(error);
     if (!connection.isAwaited) connection.destroy(error, 'silent');
     this.#turnAway(this.#waiting.take(), { error, isProtocolError: false });
+    connection.tellDoubt();
   }
 
   /** Changes the state for the death of the active connection; returns the requests that cannot wait here. */

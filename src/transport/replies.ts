@@ -28,12 +28,17 @@ export class Replies {
   readonly #pending = new Fifo<Request>();
   readonly #server: string;
   readonly #maxUnsolicitedBytes: number;
+  readonly #isIssued: (handle: string) => boolean;
   #unsolicitedBytes = 0;
 
-  /** @param maxUnsolicitedBytes - how much may come between two answers that nobody asked for */
-  constructor(server: string, maxUnsolicitedBytes: number) {
+  /**
+   * @param maxUnsolicitedBytes - how much may come between two answers that nobody asked for
+   * @param isIssued - whether this client got the job handle from the server
+   */
+  constructor(server: string, maxUnsolicitedBytes: number, isIssued: (handle: string) => boolean) {
     this.#server = server;
     this.#maxUnsolicitedBytes = maxUnsolicitedBytes;
+    this.#isIssued = isIssued;
   }
 
   /** Number of requests without an answer, tombstones included. */
@@ -96,6 +101,8 @@ export class Replies {
       const instead = this.#pending.first === undefined ? 'when nothing was asked' : 'as the answer to another request';
       throw new GearmanProtocolError('GEARMAN_UNEXPECTED_PACKET', `${nameOfType(type)} came ${instead}.`);
     }
+    // What a job of ours says may honestly be gigabytes, also when nobody waits for it any more.
+    if (isAboutAJob.has(type) && this.#isIssued(packet.latin1(0))) return;
     this.#unsolicitedBytes += HEADER_BYTES + packet.length;
     if (this.#unsolicitedBytes <= this.#maxUnsolicitedBytes) return;
     const limit = String(this.#maxUnsolicitedBytes);

@@ -21,4 +21,6 @@ export interface World {
   readonly settings: TransportSettings;
   readonly deadlines: Deadlines;
   readonly runtime: Runtime;
+  /** Whether the server, by name, issued the job handle to this client. */
+  isIssued(handle: string, server: string): boolean;
 }

@@ -1,0 +1,91 @@
+/** A client's outside world whose time the test moves; its sockets are real. */
+import type { Duplex } from 'node:stream';
+import { nodeRuntime, type Runtime, type Target, type Timer } from '../../src/runtime.js';
+import { Condition } from './condition.js';
+
+interface Alarm {
+  readonly dueMs: number;
+  readonly ring: () => void;
+}
+
+/** Time stands still until the test moves it, so that no timeout can come too early on a slow machine. */
+export class Clock implements Runtime {
+  readonly afterPoll: Runtime['afterPoll'] = nodeRuntime.afterPoll;
+  readonly fillRandom: Runtime['fillRandom'] = nodeRuntime.fillRandom;
+  readonly #alarms = new Set<Alarm>();
+  readonly #received = new Condition();
+  #receivedBytes = 0;
+  #nowMs = 0;
+
+  connect(target: Target, onUp: () => void): Duplex {
+    const socket = nodeRuntime.connect(target, onUp);
+    socket.on('data', (chunk: Buffer) => {
+      this.#receivedBytes += chunk.length;
+      this.#received.changed();
+    });
+    return socket;
+  }
+
+  /** Resolves when the client has read so many bytes, on all its sockets together, and has done what they ask for. */
+  async hasRead(bytes: number): Promise<void> {
+    await this.#received.until(() => this.#receivedBytes >= bytes);
+  }
+
+  now(): number {
+    return this.#nowMs;
+  }
+
+  wallClock(): number {
+    return 1_700_000_000_000 + this.#nowMs;
+  }
+
+  /** The shortest pauses: half of what the table of backoff.ts names as the longest. */
+  random(): number {
+    return 0;
+  }
+
+  setTimer(callback: () => void, ms: number): Timer {
+    const alarm = { dueMs: this.#nowMs + ms, ring: callback };
+    this.#alarms.add(alarm);
+    return { hold: () => undefined, cancel: () => this.#alarms.delete(alarm) };
+  }
+
+  /** Number of timers that run. */
+  get alarms(): number {
+    return this.#alarms.size;
+  }
+
+  /** Moves the time on; what becomes due on the way rings in its turn. No socket is read meanwhile. */
+  advance(ms: number): void {
+    const endMs = this.#nowMs + ms;
+    for (let next = this.#first(); next !== undefined && next.dueMs <= endMs; next = this.#first()) {
+      this.#nowMs = Math.max(this.#nowMs, next.dueMs);
+      this.#alarms.delete(next);
+      next.ring();
+    }
+    this.#nowMs = endMs;
+  }
+
+  /** Moves the time on in small steps, sockets being read between them, until the promise is settled. */
+  async advanceUntil(promise: Promise<unknown>, stepMs = 10): Promise<void> {
+    let pending = true;
+    const settled = (): void => {
+      pending = false;
+    };
+    promise.then(settled, settled);
+    while (pending) {
+      this.advance(stepMs);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  /** The event loop stands still for so long, or the process is stopped: whatever is due rings late. */
+  stall(ms: number): void {
+    this.#nowMs += ms;
+    this.advance(0);
+  }
+
+  #first(): Alarm | undefined {
+    return [...this.#alarms].sort((a, b) => a.dueMs - b.dueMs)[0];
+  }
+}

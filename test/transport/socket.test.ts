@@ -1,0 +1,257 @@
+/** Sockets: up in time, or an error that says why; over in one way. */
+import assert from 'node:assert/strict';
+import { Duplex } from 'node:stream';
+import { describe, it, type TestContext } from 'node:test';
+import type { GearmanConnectionError } from '../../src/errors.js';
+import { nodeRuntime, type Target } from '../../src/runtime.js';
+import type { Address } from '../../src/transport/address.js';
+import { Deadlines } from '../../src/transport/deadlines.js';
+import { ServerSocket, type SocketOwner } from '../../src/transport/socket.js';
+import { settleDown } from '../support/client.js';
+import { Clock } from '../support/clock.js';
+import { Condition } from '../support/condition.js';
+import { Peer, type PeerConnection } from '../support/peer.js';
+
+/** Writes down what it is told. */
+class Owner implements SocketOwner {
+  readonly events: string[] = [];
+  readonly errors: GearmanConnectionError[] = [];
+  readonly #condition = new Condition();
+
+  onUp(): void {
+    this.#note('up');
+  }
+
+  onData(chunk: Buffer): void {
+    this.#note(`data ${chunk.toString()}`);
+  }
+
+  onDrain(): void {
+    this.#note('drain');
+  }
+
+  onDown(error: GearmanConnectionError): void {
+    this.errors.push(error);
+    this.#note('down');
+  }
+
+  async until(event: string): Promise<void> {
+    await this.#condition.until(() => this.events.includes(event));
+  }
+
+  #note(event: string): void {
+    this.events.push(event);
+    this.#condition.changed();
+  }
+}
+
+/** A socket that does what the test says. */
+class PuppetSocket extends Duplex {
+  readonly written: string[] = [];
+  override _read(): void {}
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.written.push(chunk.toString());
+    done();
+  }
+}
+
+const settings = {
+  connectTimeout: 3000,
+  heartbeat: 3000,
+  backoff: { min: 100, max: 1000 },
+  maxInFlight: 10,
+  maxPacketSize: 1000,
+};
+
+function open(address: Partial<Address>, clock = new Clock()) {
+  const owner = new Owner();
+  const full = { host: '127.0.0.1', port: 4730, name: 'peer', tls: undefined, ...address };
+  const socket = new ServerSocket(full, { settings, runtime: clock, deadlines: new Deadlines(clock) }, owner);
+  return { owner, socket, clock };
+}
+
+async function connected(t: TestContext) {
+  const peer = await Peer.start(t);
+  const { owner, socket } = open({ port: peer.port });
+  const connection: PeerConnection = await peer.connection(0);
+  await owner.until('up');
+  t.after(() => socket.gone);
+  return { owner, socket, connection };
+}
+
+/** A world in which the socket is the puppet. */
+function puppet() {
+  const seen: { up: () => void; target?: Target } = { up: () => undefined };
+  const duplex = new PuppetSocket();
+  const clock = Object.assign(new Clock(), {
+    connect: (target: Target, onUp: () => void) => {
+      seen.target = target;
+      seen.up = onUp;
+      return duplex;
+    },
+  });
+  return { duplex, clock, seen };
+}
+
+describe('a socket that comes up', () => {
+  it('carries bytes both ways', async (t) => {
+    const { owner, socket, connection } = await connected(t);
+    connection.socket.write('hello');
+    await owner.until('data hello');
+    connection.socket.removeAllListeners('data');
+    socket.write([Buffer.from('a'), Buffer.from('b')]);
+    const [chunk] = (await new Promise((resolve) => {
+      connection.socket.once('data', (bytes: Buffer) => resolve([bytes]));
+    })) as [Buffer];
+    assert.equal(chunk.toString(), 'ab');
+    connection.end();
+    await owner.until('down');
+  });
+
+  it('is found by a name of several addresses', async (t) => {
+    const peer = await Peer.start(t);
+    const { owner, socket } = open({ host: 'localhost', port: peer.port }, new Clock());
+    await owner.until('up');
+    (await peer.connection(0)).reset();
+    await socket.gone;
+    assert.deepEqual(owner.events, ['up', 'down']);
+  });
+
+  it('goes down when the server closes, and says so', async (t) => {
+    const { owner, socket, connection } = await connected(t);
+    connection.end();
+    await socket.gone;
+    assert.deepEqual(owner.events, ['up', 'down']);
+    const [error] = owner.errors;
+    assert.equal(error?.code, 'GEARMAN_LOST_CONNECTION');
+    assert.equal(error.message, 'The connection to peer was lost: the server closed it.');
+    assert.equal(error.server, 'peer');
+    assert.equal(error.cause, undefined);
+  });
+
+  it('goes down when the server resets, with the cause', async (t) => {
+    const { owner, socket, connection } = await connected(t);
+    connection.reset();
+    await socket.gone;
+    const [error] = owner.errors;
+    assert.match(error?.message ?? '', /ECONNRESET/);
+    assert.equal((error?.cause as NodeJS.ErrnoException).code, 'ECONNRESET');
+  });
+
+  it('is taken down once, and what comes after that is dropped', async (t) => {
+    const { owner, socket, connection } = await connected(t);
+    const error = Object.assign(new Error('enough')) as unknown as GearmanConnectionError;
+    socket.destroy(error);
+    socket.destroy(error);
+    connection.socket.write('late');
+    await socket.gone;
+    await settleDown();
+    assert.deepEqual(owner.events, ['up', 'down']);
+    assert.deepEqual(owner.errors, [error]);
+  });
+
+  it('says when it wants no more, and when it does again', async (t) => {
+    const { owner, socket, connection } = await connected(t);
+    connection.freeze();
+    const chunk = Buffer.alloc(4 * 1024 * 1024);
+    let writes = 1;
+    while (socket.write([chunk])) writes++;
+    assert.ok(writes < 64, `${writes} writes`);
+    await settleDown();
+    assert.equal(owner.events.includes('drain'), false);
+    connection.socket.removeAllListeners('data');
+    connection.socket.on('data', () => undefined);
+    connection.thaw();
+    await owner.until('drain');
+    connection.reset();
+    await owner.until('down');
+  });
+});
+
+describe('a socket that does not come up', () => {
+  it('names the server and the cause', async (t) => {
+    const peer = await Peer.start(t);
+    peer.refuse();
+    const { owner, socket } = open({ port: peer.port });
+    await socket.gone;
+    const [error] = owner.errors;
+    assert.deepEqual(owner.events, ['down']);
+    assert.equal(error?.code, 'GEARMAN_COULD_NOT_CONNECT');
+    assert.match(error.message, /^Could not connect to peer: connect ECONNREFUSED/);
+    assert.equal((error.cause as NodeJS.ErrnoException).code, 'ECONNREFUSED');
+  });
+
+  it('lists what happened to each address of a name', async () => {
+    const { duplex, clock } = puppet();
+    const { owner, socket } = open({}, clock);
+    duplex.destroy(
+      new AggregateError([new Error('connect ECONNREFUSED ::1'), new Error('connect ETIMEDOUT 10.0.0.1')]),
+    );
+    await socket.gone;
+    assert.equal(
+      owner.errors[0]?.message,
+      'Could not connect to peer: connect ECONNREFUSED ::1; connect ETIMEDOUT 10.0.0.1.',
+    );
+  });
+
+  it('is given up after connectTimeout', async () => {
+    const { duplex, clock } = puppet();
+    const { owner, socket } = open({}, clock);
+    clock.advance(2999);
+    assert.deepEqual(owner.events, []);
+    clock.advance(1);
+    assert.deepEqual(owner.events, ['down']);
+    assert.equal(owner.errors[0]?.message, 'peer did not accept a connection within 3000 ms.');
+    assert.equal(duplex.destroyed, true);
+    await socket.gone;
+  });
+
+  it('asks whether the port speaks TLS when the handshake does not end', () => {
+    const { clock } = puppet();
+    const { owner } = open({ tls: {} }, clock);
+    clock.advance(3000);
+    assert.equal(
+      owner.errors[0]?.message,
+      'peer did not complete a TLS handshake within 3000 ms (does this port speak TLS?).',
+    );
+  });
+
+  it('leaves time for a second address', () => {
+    const { clock, seen } = puppet();
+    open({}, clock);
+    assert.equal(seen.target?.addressTimeoutMs, 1000);
+  });
+
+  it('is over when it comes up too late', () => {
+    const { clock, seen } = puppet();
+    const { owner } = open({}, clock);
+    clock.advance(3000);
+    seen.up();
+    assert.deepEqual(owner.events, ['down']);
+  });
+
+  it('is not given up because the event loop stood still', () => {
+    const { clock, seen } = puppet();
+    const { owner } = open({}, clock);
+    clock.stall(60_000);
+    seen.up();
+    assert.deepEqual(owner.events, ['up']);
+  });
+});
+
+describe('the real runtime', () => {
+  it('has timers that can be held, and cancelled', async () => {
+    const rung: string[] = [];
+    const cancelled = nodeRuntime.setTimer(() => rung.push('cancelled'), 1);
+    cancelled.cancel();
+    await new Promise<void>((resolve) => {
+      const timer = nodeRuntime.setTimer(() => {
+        rung.push('rung');
+        resolve();
+      }, 2);
+      timer.hold(false);
+      timer.hold(true);
+    });
+    assert.deepEqual(rung, ['rung']);
+  });
+});

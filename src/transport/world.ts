@@ -22,5 +22,5 @@ export interface World {
   readonly deadlines: Deadlines;
   readonly runtime: Runtime;
   /** Whether the server, by name, issued the job handle to this client. */
-  isIssued(handle: string, server: string): boolean;
+  readonly isIssued: (handle: string, server: string) => boolean;
 }

@@ -1,0 +1,111 @@
+/** Every vector encodes to and decodes from exactly its bytes, however they are cut. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { Batch } from '../../src/protocol/batch.js';
+import { Decoder } from '../../src/protocol/decode.js';
+import { encode } from '../../src/protocol/encode.js';
+import type { Packet } from '../../src/protocol/incoming.js';
+import { PACKET_TYPES } from '../../src/protocol/packet.js';
+import { VECTORS, type Vector } from '../support/vectors.js';
+
+const LIMIT = 1024 * 1024;
+
+/** What stands behind each vector in these tests: the stream must still be in step for it. */
+const NEXT = { REQ: encode('REQ', 16, [], 'next'), RES: encode('RES', 17, [], 'next') };
+
+function decode(vector: Vector, chunks: readonly Buffer[]): Packet {
+  const packets: Packet[] = [];
+  const decoder = new Decoder(vector.magic, LIMIT);
+  for (const chunk of chunks) decoder.push(chunk, (packet) => packets.push(packet));
+  const [packet, next] = packets;
+  assert.equal(packets.length, 2);
+  assert.equal(next?.data.toString(), 'next');
+  assert.ok(packet !== undefined);
+  return packet;
+}
+
+function check(vector: Vector, packet: Packet): void {
+  assert.equal(packet.type, vector.type);
+  assert.equal(packet.length, vector.bytes.length - 12);
+  if (vector.isFramedOnly) return;
+  assert.deepEqual(
+    vector.args.map((_, index) => packet.bytes(index)),
+    vector.args,
+  );
+  const hasData = PACKET_TYPES[vector.type]?.data !== undefined;
+  assert.deepEqual(packet.data, hasData ? vector.data : Buffer.alloc(0));
+}
+
+describe('the table', () => {
+  it('has the types 1 to 42 but for 5', () => {
+    const numbers = PACKET_TYPES.flatMap((type) => (type === undefined ? [] : [type.number]));
+    assert.deepEqual(
+      numbers,
+      Array.from({ length: 42 }, (_, index) => index + 1).filter((number) => number !== 5),
+    );
+  });
+
+  it('is covered by vectors, and names types as they do', () => {
+    for (const type of PACKET_TYPES) {
+      if (type === undefined) continue;
+      const vectors = VECTORS.filter((vector) => vector.type === type.number);
+      assert.ok(vectors.length > 0, type.name);
+      for (const { typeName } of vectors) assert.equal(typeName, type.name);
+    }
+  });
+});
+
+for (const vector of VECTORS) {
+  const stream = Buffer.concat([vector.bytes, NEXT[vector.magic]]);
+  describe(vector.name, () => {
+    it('decodes whole', () => {
+      check(vector, decode(vector, [stream]));
+    });
+
+    it('decodes byte by byte', () => {
+      check(
+        vector,
+        decode(
+          vector,
+          Array.from(stream, (byte) => Buffer.from([byte])),
+        ),
+      );
+    });
+
+    it('decodes in any cuts', () => {
+      const cuts = fc.array(fc.integer({ min: 0, max: stream.length }), { maxLength: 6 });
+      fc.assert(
+        fc.property(cuts, (places) => {
+          const ends = [...places.sort((a, b) => a - b), stream.length];
+          check(
+            vector,
+            decode(
+              vector,
+              ends.map((end, index) => stream.subarray(ends[index - 1] ?? 0, end)),
+            ),
+          );
+        }),
+        { numRuns: 20 },
+      );
+    });
+
+    if (vector.isDecodeOnly || vector.isFramedOnly) return;
+
+    it('encodes to its bytes', () => {
+      assert.deepEqual(encode(vector.magic, vector.type, vector.args, vector.data), vector.bytes);
+      const texts = vector.args.map((arg) => arg.toString());
+      const isText = texts.every((text, index) => Buffer.from(text).equals(vector.args[index] ?? Buffer.alloc(0)));
+      if (isText) assert.deepEqual(encode(vector.magic, vector.type, texts, vector.data), vector.bytes);
+    });
+
+    it('is batched as its bytes', () => {
+      const batch = new Batch(vector.magic);
+      const hasData = PACKET_TYPES[vector.type]?.data !== undefined;
+      if (hasData) batch.addWithData(vector.type, vector.args, vector.data);
+      else batch.add(vector.type, vector.args);
+      assert.equal(batch.bytes, vector.bytes.length);
+      assert.deepEqual(Buffer.concat(batch.take()), vector.bytes);
+    });
+  });
+}

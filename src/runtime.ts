@@ -29,17 +29,17 @@ export interface Timer {
 /** Everything that a client needs from outside. */
 export interface Runtime {
   /** Opens a socket that never keeps the process alive; `onUp` runs when it is connected, over TLS when that is verified, too. */
-  connect(target: Target, onUp: () => void): Duplex;
+  readonly connect: (target: Target, onUp: () => void) => Duplex;
   /** Milliseconds that only go forward, also while the process is stopped. */
-  now(): number;
+  readonly now: () => number;
   /** Milliseconds since 1970, as the system has them. */
-  wallClock(): number;
-  setTimer(callback: () => void, ms: number): Timer;
+  readonly wallClock: () => number;
+  readonly setTimer: (callback: () => void, ms: number) => Timer;
   /** Runs once the sockets that are readable now have been read. */
-  afterPoll(callback: () => void): void;
-  fillRandom(bytes: Uint8Array): void;
+  readonly afterPoll: (callback: () => void) => void;
+  readonly fillRandom: (bytes: Uint8Array) => void;
   /** In [0, 1); need not be unpredictable. */
-  random(): number;
+  readonly random: () => number;
 }
 
 const KEEP_ALIVE_MS = 30_000;

@@ -17,18 +17,13 @@ export class Calls {
     this.#deadlines = deadlines;
   }
 
-  /**
-   * The call is made.
-   * @throws GearmanError `GEARMAN_ABORTED` when its signal is aborted already
-   */
+  /** The call is made. One whose signal is aborted already is told so at once, and ends. */
   begin(call: Call, timeout: number, signal: AbortSignal | undefined): void {
-    if (signal !== undefined) {
-      if (signal.aborted) throw aborted(signal.reason, 'nothing was sent');
-      this.#signals.add(signal, call);
-    }
     this.#outstanding++;
     this.#deadlines.hold();
     this.#deadlines.start(call, timeout);
+    if (signal?.aborted) call.onAbort(signal.reason);
+    else if (signal !== undefined) this.#signals.add(signal, call);
   }
 
   /** The call is settled. */

@@ -121,7 +121,8 @@ const LARGEST_PACKET = 0xffff_ffff - 8192;
 /** A lone server and a list of them stand for the options that name them. */
 export function asOptions(options: GearmanClientOptions | Servers): GearmanClientOptions {
   if (typeof options === 'string' || Array.isArray(options)) return { servers: options as Servers };
-  return 'host' in options ? { servers: options } : (options as GearmanClientOptions);
+  const isServer = typeof options === 'object' && (options as object | null) !== null && 'host' in options;
+  return isServer ? { servers: options } : (options as GearmanClientOptions);
 }
 
 /** Checks the client's options and fills in the defaults. `servers` is read elsewhere, for it may come from the environment. */

@@ -45,6 +45,7 @@ export class Ping extends Request {
     const { pool, calls, settings } = this.#shared;
     const { timeout = settings.timeout, signal } = this.#options;
     calls.begin(this, timeout, signal);
+    if (this.settled) return this;
     pool.endpoint(this.server).endPause();
     pool.send(this);
     return this;

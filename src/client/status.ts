@@ -115,6 +115,7 @@ export class Inquiry extends Timed implements Asker {
   #ask(): this {
     const { timeout = this.#shared.settings.timeout, signal } = this.#options;
     this.#shared.calls.begin(this, timeout, signal);
+    if (this.#isSettled) return this;
     for (const question of this.#questions) {
       if (this.subject.isPinned || this.#accepts(question)) this.#shared.pool.send(question);
       else this.#giveUp(question, this.#shared.pool.find(question.server)?.lastError);

@@ -98,7 +98,7 @@ export class Submission extends Request implements RoutedJob {
   send(): Promise<string> {
     const { timeout = this.#shared.settings.timeout, signal } = this.#options;
     this.#shared.calls.begin(this, timeout, signal);
-    this.#shared.pool.send(this);
+    if (!this.settled) this.#shared.pool.send(this);
     return this.handle;
   }
 

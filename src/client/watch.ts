@@ -35,6 +35,7 @@ class Pause extends Timed {
   readonly over: Promise<void>;
   readonly #watched: Watched;
   readonly #signal: AbortSignal | undefined;
+  #isOver = false;
   #resolve: () => void = () => undefined;
   #reject: (error: unknown) => void = () => undefined;
 
@@ -47,7 +48,9 @@ class Pause extends Timed {
       this.#reject = reject;
     });
     watched.calls.begin(this, ms, signal);
-    watched.ending.addEventListener('abort', this.#onEnding, { once: true });
+    if (this.#isOver) return;
+    if (watched.ending.aborted) this.onDue();
+    else watched.ending.addEventListener('abort', this.#onEnding, { once: true });
   }
 
   override onDue(): void {
@@ -66,6 +69,7 @@ class Pause extends Timed {
   };
 
   #end(): void {
+    this.#isOver = true;
     this.#watched.ending.removeEventListener('abort', this.#onEnding);
     this.#watched.calls.end(this, this.#signal);
   }

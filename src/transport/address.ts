@@ -35,6 +35,8 @@ export interface Address {
   readonly tls: ConnectionOptions | undefined;
 }
 
+const ADVICE = 'Write host, host:port or [IPv6]:port, without a scheme.';
+
 const KEYS: readonly string[] = ['host', 'port', 'name', 'tls'];
 
 /**
@@ -90,7 +92,7 @@ function splitHostPort(text: string): { host: string; port: string | undefined }
   const trimmed = text.trim();
   if (isIPv6(trimmed)) return { host: trimmed, port: undefined };
   const [, host, port] = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s.exec(trimmed) ?? [];
-  if (host === undefined) throw invalidArgument(`'${text}' is no job server. Write host, host:port or [IPv6]:port.`);
+  if (host === undefined || trimmed.includes('//')) throw invalidArgument(`'${text}' is no job server. ${ADVICE}`);
   return { host, port };
 }
 
@@ -115,9 +117,7 @@ function checkHost(host: unknown): string {
   if (bare === '') throw invalidArgument('The host of a job server is empty. Write host, host:port or [IPv6]:port.');
   const isBracketed = bare !== trimmed;
   if (isBracketed ? isIPv6(bare) : isIP(bare) !== 0 || /^[^\s\0:/[\]@?#,]+$/.test(bare)) return bare;
-  throw invalidArgument(
-    `'${host}' is no host name or IP address. Write host, host:port or [IPv6]:port, without a scheme.`,
-  );
+  throw invalidArgument(`'${host}' is no host name or IP address. ${ADVICE}`);
 }
 
 function checkPort(port: unknown, host: string): number {

@@ -127,7 +127,7 @@ export class Connection extends Timed implements Carrier, SocketOwner {
     if (this.#batch.bytes > 0) this.#isDrained = this.#socket.write(this.#batch.take());
   }
 
-  /** Closes it as soon as nothing is pending. */
+  /** Closes it as soon as nobody waits for an answer on it. */
   end(): void {
     this.#isEnding = true;
     this.#endIfIdle();
@@ -222,7 +222,7 @@ export class Connection extends Timed implements Carrier, SocketOwner {
   }
 
   #endIfIdle(): void {
-    if (!this.#isEnding || this.pending > 0) return;
+    if (!this.#isEnding || this.isAwaited) return;
     const message = `The connection to ${this.server} was closed.`;
     this.destroy(new GearmanConnectionError('GEARMAN_LOST_CONNECTION', message, { server: this.server }));
   }

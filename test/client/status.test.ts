@@ -305,6 +305,7 @@ for (const kind of ['handle', 'unique'] as const) {
       clock.advance(5);
       await late;
       assert.equal(stateOf(client, b).state, 'suspect');
+      assert.equal(await isPending(status), false);
       assert.deepEqual(await status, expected(RUNNING));
 
       const again = rejection(ask(client), 'GEARMAN_COULD_NOT_CONNECT');

@@ -9,7 +9,7 @@ import {
   GearmanServerError,
   type GearmanError,
 } from '../../src/errors.js';
-import { clientOf, isPending, proven, rejection } from '../support/client.js';
+import { clientOf, collect, isPending, proven, rejection } from '../support/client.js';
 import { Clock } from '../support/clock.js';
 import { Peer, dieOnRequest, errorPacket, jobCreated, serve } from '../support/peer.js';
 
@@ -147,9 +147,8 @@ describe('bad input', () => {
       (client.ping as (...args: unknown[]) => Promise<unknown>).apply(client, args);
   const watch =
     (...args: unknown[]): Call =>
-    async (client) => {
-      for await (const _ of (client.watch as (...args: unknown[]) => AsyncIterable<unknown>).apply(client, args));
-    };
+    (client) =>
+      collect((client.watch as (...args: unknown[]) => AsyncIterable<unknown>).apply(client, args));
   const close =
     (...args: unknown[]): Call =>
     (client) =>

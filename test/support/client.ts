@@ -97,3 +97,9 @@ export async function proven(t: TestContext, options: GearmanClientOptions = {})
   await proof;
   return { client, clock, peer, connection };
 }
+
+/** Everything that an iteration yields, added to `into` as it comes. */
+export async function collect<Item>(items: AsyncIterable<Item>, into: Item[] = []): Promise<Item[]> {
+  for await (const item of items) into.push(item);
+  return into;
+}

@@ -10,8 +10,6 @@ interface Alarm {
 
 /** Time stands still until the test moves it, so that no timeout can come too early on a slow machine. */
 export class Clock implements Runtime {
-  readonly afterPoll: Runtime['afterPoll'] = nodeRuntime.afterPoll;
-  readonly fillRandom: Runtime['fillRandom'] = nodeRuntime.fillRandom;
   readonly #alarms = new Set<Alarm>();
   readonly #received = new Condition();
   #receivedBytes = 0;
@@ -29,6 +27,14 @@ export class Clock implements Runtime {
   /** Resolves when the client has read so many bytes, on all its sockets together, and has done what they ask for. */
   async hasRead(bytes: number): Promise<void> {
     await this.#received.until(() => this.#receivedBytes >= bytes);
+  }
+
+  afterPoll(callback: () => void): void {
+    nodeRuntime.afterPoll(callback);
+  }
+
+  fillRandom(bytes: Uint8Array): void {
+    nodeRuntime.fillRandom(bytes);
   }
 
   now(): number {
@@ -68,12 +74,12 @@ export class Clock implements Runtime {
 
   /** Moves the time on in small steps, sockets being read between them, until the promise is settled. */
   async advanceUntil(promise: Promise<unknown>, stepMs = 10): Promise<void> {
-    let pending = true;
+    const state = { pending: true };
     const settled = (): void => {
-      pending = false;
+      state.pending = false;
     };
     promise.then(settled, settled);
-    while (pending) {
+    while (state.pending) {
       this.advance(stepMs);
       await new Promise((resolve) => setImmediate(resolve));
     }

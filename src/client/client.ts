@@ -1,4 +1,5 @@
 /** The public face: checks that the client is open, hands each call to the file that knows it, and gives errors the caller's line. */
+import { setMaxListeners } from 'node:events';
 import { GearmanConnectionError, GearmanError, asError, invalidArgument } from '../errors.js';
 import { debug, isSubmitTraced, traceStatus, traceSubmit } from '../observe.js';
 import type { Workload } from '../protocol/arguments.js';
@@ -81,6 +82,8 @@ export class GearmanClient {
       handles,
       uniqueIds: new UniqueIds(runtime),
     };
+    // Each watch that pauses listens.
+    setMaxListeners(0, this.#ending.signal);
     this.#servers = new NamedServers(this.#shared.pool, settings);
     if (given.servers !== undefined) this.#servers.add(given.servers);
   }

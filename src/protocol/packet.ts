@@ -5,7 +5,7 @@
  */
 
 /** Who may send a packet. What goes to the job server is a request, what comes from it a response. */
-export type Sender = 'client' | 'worker' | 'server';
+type Sender = 'client' | 'worker' | 'server';
 
 /** One line of the table. */
 export interface PacketType {

@@ -154,6 +154,12 @@ export class Connection extends Timed implements Carrier, SocketOwner {
     this.#owner.onProgress(this);
   }
 
+  /** The server takes what is sent: it cannot answer before it has the rest. That it takes it is no proof that it lives. */
+  onSent(): void {
+    this.#silentSinceMs = this.#world.deadlines.now();
+    if (this.#isAsked) this.#world.deadlines.start(this, this.#world.settings.heartbeat);
+  }
+
   onData(chunk: Buffer): void {
     this.#silentSinceMs = this.#world.deadlines.now();
     this.#isAsked = false;

@@ -5,6 +5,8 @@ import type { Runtime, Timer } from '../runtime.js';
 const SWEEP_MS = 100;
 /** From this lateness on, in milliseconds, the event loop stood still and what waited could not be answered. */
 const LATE_MS = 25;
+/** Below this lateness, in milliseconds, nothing can have come that was not read. */
+const PUNCTUAL_MS = 2;
 
 /** Something that becomes due unless it is stopped. A link in the list of what has the same duration, so that it costs no object. */
 export abstract class Timed {
@@ -114,11 +116,11 @@ export class Deadlines {
 
   #onTimer(): void {
     const late = this.now() - this.#wakeMs;
-    if (late < LATE_MS) {
+    if (late < PUNCTUAL_MS) {
       this.#sweep();
       return;
     }
-    this.#lostMs += late;
+    if (late >= LATE_MS) this.#lostMs += late;
     this.#runtime.afterPoll(() => {
       this.#sweep();
     });

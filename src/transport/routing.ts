@@ -28,7 +28,7 @@ export interface RoutedServer {
 }
 
 /** Gives each server a score for one job; the job goes to the highest one that is up. */
-export type Ranking = (server: RoutedServer, position: number) => number;
+type Ranking = (server: RoutedServer, position: number) => number;
 
 /** Makes the ranking of one job. */
 export type Router = (job: RoutedJob, servers: readonly RoutedServer[]) => Ranking;

@@ -12,11 +12,16 @@ export interface SocketOwner {
   onData(chunk: Buffer): void;
   /** What was written has left; more may be written. */
   onDrain(): void;
+  /** A part of what was written has left. */
+  onSent(): void;
   /** It is over. Called once, whoever ended it. */
   onDown(error: GearmanConnectionError): void;
 }
 
 type State = 'connecting' | 'up' | 'down';
+
+/** Larger buffers are handed over in pieces, each when the one before has left: so a slow upload is told from a dead server. */
+const PIECE_BYTES = 262_144;
 
 /** Opens a socket at once and ends it in one way. */
 export class ServerSocket extends Timed {
@@ -24,6 +29,8 @@ export class ServerSocket extends Timed {
   readonly #world: World;
   readonly #owner: SocketOwner;
   readonly #socket: Duplex;
+  /** What the socket has not got yet, in order. */
+  #unwritten: Uint8Array[] = [];
   #state: State = 'connecting';
   /** Resolves when the system has closed the socket. */
   readonly gone: Promise<void>;
@@ -46,11 +53,8 @@ export class ServerSocket extends Timed {
 
   /** Hands bytes over; `false` when it wants no more before {@link SocketOwner.onDrain}. */
   write(buffers: readonly Uint8Array[]): boolean {
-    // One writev for several; its detour is not worth it for one.
-    if (buffers.length > 1) this.#socket.cork();
-    for (const buffer of buffers) this.#socket.write(buffer);
-    if (buffers.length > 1) this.#socket.uncork();
-    return !this.#socket.writableNeedDrain;
+    this.#unwritten.push(...buffers);
+    return this.#feed();
   }
 
   /** Ends it for a reason of our own. */
@@ -69,13 +73,35 @@ export class ServerSocket extends Timed {
     this.destroy(new GearmanConnectionError('GEARMAN_COULD_NOT_CONNECT', message, { server: this.#address.name }));
   }
 
+  /** Hands over as much as the socket wants; returns whether that was all and it wants more. */
+  #feed(): boolean {
+    const socket = this.#socket;
+    let next = 0;
+    // One writev for several; its detour is not worth it for one.
+    if (this.#unwritten.length > 1) socket.cork();
+    for (
+      let buffer = this.#unwritten[0];
+      buffer !== undefined && !socket.writableNeedDrain;
+      buffer = this.#unwritten[next]
+    ) {
+      if (buffer.length > PIECE_BYTES) this.#unwritten[next] = buffer.subarray(PIECE_BYTES);
+      else next++;
+      socket.write(buffer.length > PIECE_BYTES ? buffer.subarray(0, PIECE_BYTES) : buffer);
+    }
+    if (socket.writableCorked > 0) socket.uncork();
+    this.#unwritten = this.#unwritten.slice(next);
+    return this.#unwritten.length === 0 && !socket.writableNeedDrain;
+  }
+
   #listen(): Promise<void> {
     const socket = this.#socket;
     socket.on('data', (chunk: Buffer) => {
       if (this.#state === 'up') this.#owner.onData(chunk);
     });
     socket.on('drain', () => {
-      if (this.#state === 'up') this.#owner.onDrain();
+      if (this.#state !== 'up') return;
+      if (this.#feed()) this.#owner.onDrain();
+      else this.#owner.onSent();
     });
     socket.on('error', (error) => {
       this.#onEnd(error);

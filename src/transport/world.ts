@@ -4,7 +4,7 @@ import type { Backoff } from './backoff.js';
 import type { Deadlines } from './deadlines.js';
 
 /** The options that the transport looks at. */
-export interface TransportSettings {
+interface TransportSettings {
   /** How long connecting may take, and then the first answer, in milliseconds. */
   readonly connectTimeout: number;
   /** Silence after which a sign of life is asked for, and how long that may take, in milliseconds. */

@@ -46,6 +46,27 @@ describe('ping', () => {
     assert.equal(stateOf(client, peer).state, 'up');
   });
 
+  it('waits its turn while a server on trial has not answered its request', async (t) => {
+    const peer = await Peer.start(t, silent);
+    peer.refuse();
+    const clock = new Clock();
+    const client = clientOf(t, [peer], {}, clock);
+    const trial = client.doBackground('f', 'w');
+    await untilState(client, peer, 'paused');
+    await peer.reopen();
+    clock.advance(50);
+    const connection = await peer.connection(0);
+    await connection.received(1);
+    const ping = client.ping();
+    assert.equal(await isPending(ping), true);
+    assert.deepEqual(connection.names, ['SUBMIT_JOB_BG']);
+    connection.send(jobCreated('H:1'));
+    await trial;
+    const echo = await connection.request(1);
+    connection.send(echoRes(echo.data));
+    assert.equal((await ping)[0]?.error, undefined);
+  });
+
   it('has a result in time when a server accepts and says nothing', async (t) => {
     const [a, b] = [await Peer.start(t, silent), await Peer.start(t, serve)];
     const clock = new Clock();

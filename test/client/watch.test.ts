@@ -300,6 +300,22 @@ describe('a watch ends', () => {
     assert.deepEqual(numerators(seen), [5], 'what was accepted is finished');
   });
 
+  it('when the client is closed in its loop', async (t) => {
+    const { client, connection } = await proven(t);
+    const all = rejection(
+      (async () => {
+        for await (const { known } of client.watch('H:proof')) {
+          assert.equal(known, true);
+          await client.close();
+        }
+      })(),
+      'GEARMAN_SHUTDOWN',
+    );
+    await connection.received(2);
+    connection.send(statusRes('H:proof', QUEUED));
+    await all;
+  });
+
   it('when the client has ended before', async (t) => {
     const { client } = await proven(t);
     await client.close();
@@ -312,7 +328,28 @@ async function end(client: GearmanClient, how: 'close' | 'destroy'): Promise<voi
   else client.destroy();
 }
 
-describe('two watches', () => {
+describe('many watches', () => {
+  it('raise no warning about listeners', async (t) => {
+    const warnings: string[] = [];
+    const note = ({ name }: Error): void => void warnings.push(name);
+    process.on('warning', note);
+    t.after(() => process.off('warning', note));
+    const peer = await Peer.start(t, serve);
+    peer.statuses.set('H:1', QUEUED);
+    const client = clientOf(t, [peer], {}, new Clock());
+    const { signal } = new AbortController();
+    const seen: JobProgress[] = [];
+    const all = Array.from({ length: 100 }, () =>
+      rejection(collect(client.watch('H:1', { signal }), seen), 'GEARMAN_SHUTDOWN'),
+    );
+    while (seen.length < 100) await settleDown();
+    await settleDown();
+    await client.close();
+    await Promise.all(all);
+    await settleDown();
+    assert.deepEqual(warnings, []);
+  });
+
   it('of one job do not disturb each other', async (t) => {
     const { client, connection } = await proven(t);
     const both = Promise.all([collect(client.watch('H:proof')), collect(client.watch('H:proof'))]);

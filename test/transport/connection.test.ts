@@ -2,9 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GearmanError, GearmanProtocolError, type GearmanErrorCode } from '../../src/errors.js';
+import { Decoder } from '../../src/protocol/decode.js';
 import { encode } from '../../src/protocol/encode.js';
+import type { Packet } from '../../src/protocol/incoming.js';
 import { PACKET_TYPES, TYPE } from '../../src/protocol/packet.js';
 import { nodeRuntime } from '../../src/runtime.js';
+import { Replies } from '../../src/transport/replies.js';
+import { Request } from '../../src/transport/request.js';
 import { clientOf, isPending, proven, rejection, settleDown, stateOf, untilState } from '../support/client.js';
 import {
   Peer,
@@ -365,6 +369,69 @@ describe('a packet that nobody asked for', () => {
       connection.send(encode('RES', TYPE.WORK_DATA, ['H:proof'], Buffer.alloc(400)));
     connection.send(jobCreated('H:1'));
     assert.equal(await call, 'H:1');
+  });
+});
+
+describe('a request that a server may leave unanswered', () => {
+  /** As an OPTION_REQ is, which not every server knows. */
+  class Asked extends Request {
+    override readonly server = undefined;
+    override readonly job = undefined;
+    override readonly isSticky = false;
+    override readonly isOptional: boolean;
+    readonly #type: number;
+    readonly answers: number[] = [];
+
+    constructor(type: number, isOptional = false) {
+      super();
+      this.#type = type;
+      this.isOptional = isOptional;
+    }
+
+    override isAnsweredBy(type: number): boolean {
+      return type === this.#type || type === TYPE.ERROR;
+    }
+
+    override onReply({ type }: Packet): void {
+      this.answers.push(type);
+    }
+
+    override write(): void {}
+    override onUnsent(): void {}
+    override onLost(): void {}
+    override onRefused(): void {}
+    override onDue(): void {}
+  }
+
+  function pipeline() {
+    const replies = new Replies('peer', 1000, () => false);
+    const option = new Asked(TYPE.OPTION_RES, true);
+    const job = new Asked(TYPE.JOB_CREATED);
+    replies.expect(option);
+    replies.expect(job);
+    const take = (...types: number[]): void => {
+      for (const type of types) new Decoder('RES', 1000).push(anyPacket(type), (packet) => void replies.take(packet));
+    };
+    return { replies, option, job, take };
+  }
+
+  it('does not shift the answers of the others', () => {
+    const { replies, option, job, take } = pipeline();
+    take(TYPE.JOB_CREATED);
+    assert.deepEqual([option.answers, job.answers, replies.pending], [[], [TYPE.JOB_CREATED], 0]);
+  });
+
+  it('gets its answer, or its ERROR, all the same', () => {
+    for (const type of [TYPE.OPTION_RES, TYPE.ERROR]) {
+      const { replies, option, job, take } = pipeline();
+      take(type, TYPE.JOB_CREATED);
+      assert.deepEqual([option.answers, job.answers, replies.pending], [[type], [TYPE.JOB_CREATED], 0]);
+    }
+  });
+
+  it('is no excuse for an answer that fits none', () => {
+    const { take } = pipeline();
+    assert.throws(() => take(TYPE.STATUS_RES), { code: 'GEARMAN_UNEXPECTED_PACKET' });
   });
 });
 

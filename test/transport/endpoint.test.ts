@@ -94,6 +94,42 @@ describe('a connection that has not been proven', () => {
     assert.deepEqual(uniques(other.requests), ['u1']);
   });
 
+  it('is not proven by what nobody asked for', async (t) => {
+    const peer = await Peer.start(t, silent);
+    const clock = new Clock();
+    const client = clientOf(t, [peer], {}, clock);
+    const calls = indexes(2).map(() => client.doBackground('f', 'w'));
+    const connection = await peer.connection(0);
+    await connection.received(1);
+    connection.send(encode('RES', TYPE.NOOP));
+    await clock.hasRead(connection.socket.bytesWritten);
+    assert.equal(stateOf(client, peer).state, 'proving');
+    acknowledge(connection, 0, 1);
+    await connection.received(2);
+    acknowledge(connection, 1, 1);
+    await Promise.all(calls);
+  });
+
+  it('may answer when the next one is being proved, and is closed then', async (t) => {
+    const peer = await Peer.start(t, silent);
+    const clock = new Clock();
+    const client = clientOf(t, [peer], { connectTimeout: 1000 }, clock);
+    const first = client.doBackground('f', 'w', 'first');
+    const old = await peer.connection(0);
+    await old.received(1);
+    clock.advance(1050);
+    const second = client.doBackground('f', 'w', 'second');
+    const young = await peer.connection(1);
+    await young.received(1);
+    old.send(jobCreated('H:first'));
+    assert.equal(await first, 'H:first');
+    await old.closed;
+    assert.equal(stateOf(client, peer).state, 'proving');
+    young.send(jobCreated('H:second'));
+    assert.equal(await second, 'H:second');
+    assert.equal(stateOf(client, peer).state, 'up');
+  });
+
   it('is asked for nothing but what was called for while it is proved', async (t) => {
     const peer = await Peer.start(t, silent);
     const clock = new Clock();
@@ -380,6 +416,27 @@ describe('a connection in doubt', () => {
     assert.equal(await isPending(explicit), true);
   });
 
+  it('gets what has waited for the verdict in the order of the calls', async (t) => {
+    const { client, clock, connection } = await proven(t);
+    const short = rejection(client.doBackground('f', 'w', { timeout: 5 }), 'GEARMAN_TIMEOUT');
+    await connection.received(2);
+    clock.advance(5);
+    await short;
+    // Those with a unique ID of their own wait for this server, the others for any.
+    const calls = indexes(8).map((index) =>
+      client.doBackground('f', String(index), index % 2 === 0 ? `u${index}` : ''),
+    );
+    await settleDown();
+    connection.send(jobCreated('H:late'), echoRes(Buffer.alloc(0)));
+    const requests = await connection.received(11);
+    assert.deepEqual(
+      requests.slice(3).map(({ data }) => data.toString()),
+      indexes(8).map(String),
+    );
+    acknowledge(connection, 0, 8);
+    await Promise.all(calls);
+  });
+
   it('rejects what was written to it when it is dead', async (t) => {
     const { client, clock, peer, connection } = await proven(t);
     const short = rejection(client.doBackground('f', 'w', { timeout: 5 }), 'GEARMAN_TIMEOUT');
@@ -474,6 +531,29 @@ describe('the heartbeat', () => {
     await connection.received(4);
     connection.send(jobCreated('H:2'));
     assert.equal(await next, 'H:2');
+  });
+
+  it('takes no slow upload for silence: a server cannot answer what it has not got', async (t) => {
+    const { client, clock, connection } = await proven(t, { heartbeat: 1000, timeout: Infinity });
+    const { socket } = connection;
+    connection.freeze();
+    const outcome = client.doBackground('f', Buffer.alloc(48 * 1024 * 1024), 'u').catch(String);
+    await settleDown();
+    for (let second = 0; second < 6; second++) {
+      // A few megabytes a second.
+      const target = socket.bytesRead + 4 * 1024 * 1024;
+      while (socket.bytesRead < target && !socket.readableEnded && !socket.destroyed) {
+        connection.thaw();
+        await new Promise((resolve) => setImmediate(resolve));
+        connection.freeze();
+      }
+      clock.advance(900);
+    }
+    connection.onRequest = ({ name, data }) => {
+      connection.send(name === 'ECHO_REQ' ? echoRes(data) : jobCreated('H:1'));
+    };
+    connection.thaw();
+    assert.equal(await outcome, 'H:1');
   });
 
   it('leaves a connection alone on which nothing is pending', async (t) => {

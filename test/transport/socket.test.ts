@@ -30,6 +30,10 @@ class Owner implements SocketOwner {
     this.#note('drain');
   }
 
+  onSent(): void {
+    this.#note('sent');
+  }
+
   onDown(error: GearmanConnectionError): void {
     this.errors.push(error);
     this.#note('down');

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { GearmanClient } from '../../src/index.js';
 import { Gearmand } from '../support/gearmand.js';
 
 const root = new URL('../..', import.meta.url);
@@ -38,5 +39,24 @@ describe('while 20,000 answers wait', () => {
     let stdout = '';
     for await (const chunk of client.stdout) stdout += String(chunk);
     assert.deepEqual(JSON.parse(stdout), { answered: 20_000 });
+  });
+});
+
+describe('a block of the event loop', () => {
+  it('that ends just after the deadline times no call out whose answer is there', async (t) => {
+    const gearmand = await Gearmand.start(t);
+    const client = new GearmanClient(gearmand.name);
+    t.after(() => {
+      client.destroy();
+    });
+    await client.doBackground('f', 'first');
+    for (let round = 0; round < 8; round++) {
+      const call = client.doBackground('f', 'w', { timeout: 90 });
+      // Its request is written in a microtask; gearmand answers while we compute.
+      await new Promise(setImmediate);
+      const end = performance.now() + 105;
+      while (performance.now() < end);
+      await call;
+    }
   });
 });

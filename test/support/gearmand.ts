@@ -18,6 +18,9 @@ export interface Cleaner {
   after(clean: () => void | Promise<void>): void;
 }
 
+/** Text commands whose answer is a list, which a line with a single dot ends. */
+const IS_LIST = /^(status|prioritystatus|workers|show)\b/;
+
 /** A gearmand of this test's own. */
 export class Gearmand {
   readonly port: number;
@@ -29,7 +32,7 @@ export class Gearmand {
     this.#args = args;
   }
 
-  /** Starts one, and ends it behind the test. */
+  /** Starts one, with more of its options if need be, and ends it behind the test. */
   static async start(cleaner: Cleaner, ...args: string[]): Promise<Gearmand> {
     const gearmand = new Gearmand(await freePort(), args);
     cleaner.after(() => gearmand.kill());
@@ -44,19 +47,22 @@ export class Gearmand {
 
   /** Starts it (again) on its port; resolves when it answers. */
   async restart(): Promise<void> {
-    const options = ['-L', '127.0.0.1', '-l', 'none', '-p', String(this.port), ...this.#args];
+    const options = ['-L', '127.0.0.1', '-l', 'none', '-P', '', '-p', String(this.port), ...this.#args];
     const child = spawn('gearmand', options, { stdio: 'ignore' });
     this.#process = child;
+    // Also when this process ends early: a job server that nobody knows of would stay for ever.
+    process.once('exit', this.#killNow);
     while (!(await this.#answers())) {
-      if (child.exitCode !== null) throw new Error(`gearmand ended with ${child.exitCode}`);
+      if (hasEnded(child)) throw new Error(`gearmand ended with ${child.exitCode ?? child.signalCode}`);
     }
   }
 
-  /** Ends it at once, as a power cut would. */
+  /** Ends it at once, as a power cut would; resolves when it is gone. */
   async kill(): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
-    if (child?.exitCode !== null || child.signalCode !== null) return;
+    process.off('exit', this.#killNow);
+    if (child === undefined || hasEnded(child)) return;
     const ended = once(child, 'exit');
     child.kill('SIGKILL');
     await ended;
@@ -74,15 +80,16 @@ export class Gearmand {
 
   /** The lines of the answer to a command of the text protocol. */
   async ask(command: string): Promise<string[]> {
-    const socket = net.connect(this.port, '127.0.0.1');
+    const socket = net.connect(this.port, '127.0.0.1').setEncoding('utf8');
     socket.write(`${command}\r\n`);
+    const isList = IS_LIST.test(command);
     let text = '';
-    const isList = /^(status|show|workers|prioritystatus)/.test(command);
     for await (const chunk of socket) {
       text += String(chunk);
       if (isList ? /(^|\n)\.\n$/.test(text) : text.endsWith('\n')) break;
     }
-    return text.split('\n').filter((line) => line !== '' && line !== '.');
+    const lines = text.split('\n').slice(0, -1);
+    return isList ? lines.slice(0, -1) : lines;
   }
 
   /** How many jobs of a function it holds, queued or running. */
@@ -91,6 +98,20 @@ export class Gearmand {
     return Number(line?.split('\t')[1] ?? 0);
   }
 
+  /** The handles of all jobs that it holds. */
+  async handles(): Promise<string[]> {
+    return (await this.ask('show jobs')).map((line) => line.replace(/\t.*/, ''));
+  }
+
+  /** The unique IDs of all jobs that it holds. */
+  uniqueIds(): Promise<string[]> {
+    return this.ask('show unique jobs');
+  }
+
+  readonly #killNow = (): void => {
+    this.#process?.kill('SIGKILL');
+  };
+
   async #answers(): Promise<boolean> {
     try {
       return (await this.ask('version')).length > 0;
@@ -98,4 +119,8 @@ export class Gearmand {
       return false;
     }
   }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }

@@ -1,7 +1,7 @@
 <?php
 // The monitor of PHP's manual. argv: host:port, milliseconds between two questions.
-$client = new GearmanClient();
 [$host, $port] = explode(':', $argv[1]);
+$client = new GearmanClient();
 $client->addServer($host, (int) $port);
 $client->setTimeout(5000);
 $handle = $client->doBackground('reverse', 'this is a test');

@@ -1,12 +1,14 @@
 <?php
-// The worker of PHP's manual: reverses a text, one letter a step. argv: host:port, milliseconds a step.
+// The worker of PHP's manual: reverses a text, a letter a step. Says the handle of each job, then takes a step for each line that
+// comes in, so that who writes the lines has the time. argv: host:port.
 $worker = new GearmanWorker();
 $worker->addServers($argv[1]);
-$worker->addFunction('reverse', function (GearmanJob $job) use ($argv) {
+$worker->addFunction('reverse', function (GearmanJob $job) {
+    echo $job->handle(), "\n";
     $workload = $job->workload();
     $size = strlen($workload);
     for ($step = 1; $step <= $size; $step++) {
-        usleep($argv[2] * ($step === 1 ? 500 : 1000));
+        fgets(STDIN);
         $job->sendStatus($step, $size);
     }
     return strrev($workload);

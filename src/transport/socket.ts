@@ -42,8 +42,14 @@ export class ServerSocket extends Timed {
     this.#owner = owner;
     const { host, port, tls } = address;
     const { connectTimeout } = world.settings;
-    // A third each, so that of a name with several addresses one that does not answer leaves time for the next.
-    const target = { host, port, tls, addressTimeoutMs: Math.max(250, Math.ceil(connectTimeout / 3)) };
+    // A third each, so that of a name with several addresses one that does not answer leaves time for the next; also where
+    // there is no limit.
+    const target = {
+      host,
+      port,
+      tls,
+      addressTimeoutMs: Math.min(10_000, Math.max(250, Math.ceil(connectTimeout / 3))),
+    };
     this.#socket = world.runtime.connect(target, () => {
       this.#onUp();
     });

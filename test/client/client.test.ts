@@ -297,6 +297,12 @@ describe('the option prefix', () => {
 });
 
 describe('timeouts', () => {
+  it('may all be Infinity', async (t) => {
+    const peer = await Peer.start(t, serve);
+    const client = clientOf(t, [peer], { timeout: Infinity, connectTimeout: Infinity, heartbeat: Infinity });
+    assert.equal((await client.doBackground('f', 'w')).length > 0, true);
+  });
+
   it('of a client are what its calls have that say nothing else', async (t) => {
     const peer = await Peer.start(t, freeze);
     const clock = new Clock();

@@ -51,15 +51,24 @@ export class Deadlines {
   #wakeMs = Infinity;
   /** The time in which the event loop stood still, so far. */
   #lostMs = 0;
+  /** The sweep that is due comes late; and the sockets are being read before it. */
+  #wasLate = false;
+  #isReading = false;
   #holds = 0;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
   }
 
-  /** Milliseconds, without those that were lost. */
+  /** Milliseconds, without those that were lost: they are counted by whoever looks first. */
   now(): number {
-    return this.#runtime.now() - this.#lostMs;
+    const now = this.#runtime.now() - this.#lostMs;
+    const late = now - this.#wakeMs;
+    // Reading the sockets after a stall is no lost time.
+    if (late < LATE_MS || this.#isReading) return now;
+    this.#wasLate = true;
+    this.#lostMs += late;
+    return this.#wakeMs;
   }
 
   /** (Re)starts it: due in `ms`, never if that is `Infinity`. */
@@ -116,20 +125,21 @@ export class Deadlines {
 
   #onTimer(): void {
     const late = this.now() - this.#wakeMs;
-    if (late < PUNCTUAL_MS) {
+    if (late < PUNCTUAL_MS && !this.#wasLate) {
       this.#sweep();
       return;
     }
-    if (late >= LATE_MS) this.#lostMs += late;
+    this.#isReading = true;
     this.#runtime.afterPoll(() => {
       this.#sweep();
     });
   }
 
   #sweep(): void {
-    const now = this.now();
     this.#timer = undefined;
     this.#wakeMs = Infinity;
+    this.#wasLate = this.#isReading = false;
+    const now = this.now();
     for (const [duration, ring] of this.#rings) {
       if (ring.first === undefined) this.#rings.delete(duration);
       for (let timed = ring.first; timed !== undefined && timed.dueMs <= now; timed = ring.first) {

@@ -95,6 +95,7 @@ export class Replies {
 
   #ignore(packet: Packet): void {
     const { type } = packet;
+    packet.split();
     const isIgnored =
       isAboutAJob.has(type) || type === TYPE.NOOP || (this.pending === 0 && isIgnoredWhenIdle.has(type));
     if (!isIgnored) {

@@ -1,8 +1,14 @@
 /** One timer, and a time that stands still while the event loop does. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import fc from 'fast-check';
 import { nodeRuntime, type Runtime, type Timer } from '../../src/runtime.js';
 import { Deadlines, Timed } from '../../src/transport/deadlines.js';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 /** A world whose clock the test moves, and whose timers ring when the test says so. */
 class World implements Runtime {
@@ -192,5 +198,191 @@ describe('deadlines', () => {
     deadlines.release();
     world.pass(1000);
     assert.equal(world.timers.length, 0);
+  });
+
+  it('that come too early for a timer of the system are due at the next whole millisecond, never before their time', () => {
+    const { world, log, deadlines, alarm } = setUp();
+    deadlines.start(alarm('a'), 0.2);
+    deadlines.start(alarm('b'), 10.5);
+    world.pass(10);
+    assert.deepEqual(log, ['a']);
+    world.pass(1);
+    assert.deepEqual(log, ['a', 'b']);
+  });
+
+  it('that are started again become due once, as late as the last start says', () => {
+    const { world, log, deadlines, alarm } = setUp();
+    const each = alarm('a');
+    for (const ms of [10, 500, 20, 300, 300]) deadlines.start(each, ms);
+    world.pass(299);
+    assert.deepEqual(log, []);
+    world.pass(1000);
+    assert.deepEqual(log, ['a']);
+  });
+
+  it('started again for ever are stopped', () => {
+    const { world, log, deadlines, alarm } = setUp();
+    const each = alarm('a');
+    deadlines.start(each, 10);
+    deadlines.start(each, Infinity);
+    world.pass(1000);
+    assert.deepEqual(log, []);
+    assert.equal(world.timers.length, 0);
+  });
+
+  it('are kept with one timer, however many there are and whenever they come', () => {
+    const { world, log, deadlines, alarm } = setUp();
+    let mostTimers = 0;
+    for (let count = 0; count < 1000; count++) {
+      deadlines.start(alarm('a'), 1 + ((count * 7919) % 5000));
+      assert.equal(world.timers.length, 1);
+      world.pass(1);
+      mostTimers = Math.max(mostTimers, world.timers.length);
+    }
+    assert.equal(mostTimers, 1);
+    world.pass(5000);
+    assert.equal(log.length, 1000);
+  });
+
+  it('are looked at ten times a second at least, to notice when the event loop stands still', () => {
+    const { world, deadlines, alarm } = setUp();
+    deadlines.start(alarm('a'), 60_000);
+    const [timer] = world.timers;
+    assert.equal(timer?.dueMs, world.nowMs + 100);
+  });
+
+  it('hold the process no longer than asked for, whichever timer runs', () => {
+    const { world, deadlines, alarm } = setUp();
+    const held = (): boolean[] => world.timers.map((timer) => timer.isHeld);
+    deadlines.hold();
+    deadlines.start(alarm('a'), 50);
+    assert.deepEqual(held(), [true], 'a timer that replaces a held one is held');
+    deadlines.start(alarm('b'), 20);
+    assert.deepEqual(held(), [true]);
+    deadlines.release();
+    assert.deepEqual(held(), [false]);
+    world.pass(20);
+    assert.deepEqual(held(), [false], 'the next timer is not held either');
+  });
+
+  it('whose time is a little late, as timers are, lose none of it', () => {
+    const { world, log, deadlines, alarm } = setUp();
+    deadlines.start(alarm('a'), 1000);
+    // 24 ms late each time: no more than timers are on a busy machine.
+    for (let turn = 0; turn < 50 && log.length === 0; turn++) {
+      const [next] = world.timers;
+      world.stall((next?.dueMs ?? 0) + 24 - world.nowMs);
+      world.pass(0);
+    }
+    assert.deepEqual(log, ['a']);
+    assert.ok(world.nowMs <= 1000 + 1000 + 24, `due at ${world.nowMs}`);
+  });
+
+  it('are met to the millisecond after the event loop stood still for long, however often', () => {
+    const { world, log, deadlines, alarm } = setUp();
+    deadlines.start(alarm('a'), 1000);
+    let lostMs = 0;
+    for (const stallMs of [200, 4000, 86_400_000]) {
+      world.pass(150);
+      const lateFrom = world.timers[0]?.dueMs ?? 0;
+      world.stall(stallMs);
+      lostMs += world.nowMs - lateFrom;
+      world.pass(0);
+    }
+    // As if those hours had not been.
+    const dueMs = 1000 + 1000 + lostMs;
+    world.pass(dueMs - world.nowMs - 1);
+    assert.deepEqual(log, []);
+    world.pass(1);
+    assert.deepEqual(log, ['a']);
+  });
+
+  it('of a call that is made right after the event loop stood still count from then', () => {
+    const { world, log, deadlines, alarm } = setUp();
+    deadlines.start(alarm('waits'), 60_000);
+    world.stall(5000);
+    // The caller's own long computation is over, and only then does he make a call.
+    deadlines.start(alarm('a'), 200);
+    world.pass(0);
+    deadlines.start(alarm('b'), 200);
+    world.pass(200);
+    assert.deepEqual(log, ['a', 'b']);
+  });
+
+  it('are met although one of the same duration before them was started when a sweep was late', () => {
+    const { world, log, deadlines, alarm } = setUp();
+    deadlines.start(alarm('waits'), 60_000);
+    world.stall(5000);
+    deadlines.start(alarm('a'), 200);
+    world.pass(0);
+    deadlines.start(alarm('b'), 200);
+    world.pass(250);
+    assert.ok(log.includes('b'), `only ${log.join()} was due`);
+  });
+
+  it('may be started and stopped between a late sweep and the reading of the sockets', () => {
+    const { world, log, deadlines, alarm } = setUp();
+    const [answered, asked] = [alarm('answered'), alarm('asked')];
+    deadlines.start(answered, 50);
+    world.stall(1000);
+    const [timer] = world.timers.splice(0);
+    timer?.ring();
+    deadlines.stop(answered);
+    deadlines.start(asked, 10);
+    world.poll();
+    assert.deepEqual(log, []);
+    world.pass(10);
+    assert.deepEqual(log, ['asked']);
+  });
+
+  it('that are over leave no list behind, whatever durations there were', async () => {
+    const { world, deadlines, alarm } = setUp();
+    const lists: WeakRef<Timed>[] = [];
+    for (let ms = 1; ms <= 100; ms++) {
+      const each = alarm('a');
+      deadlines.start(each, ms * 1000);
+      // Alone in its list, its neighbour is the list's end.
+      if (each.before !== undefined) lists.push(new WeakRef(each.before));
+      deadlines.stop(each);
+    }
+    assert.equal(lists.length, 100);
+    world.pass(200);
+    // What a WeakRef was made of lives until the turn ends.
+    await new Promise((resolve) => setImmediate(resolve));
+    collectGarbage();
+    assert.deepEqual(
+      lists.filter((list) => list.deref() !== undefined),
+      [],
+    );
+  });
+
+  it('become due in the order of their times, as a sorted list says', () => {
+    const step = fc.oneof(
+      fc.record({ name: fc.constant('start' as const), index: fc.nat(9), ms: fc.integer({ min: 1, max: 400 }) }),
+      fc.record({ name: fc.constant('stop' as const), index: fc.nat(9) }),
+      fc.record({ name: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 150 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const { world, log, deadlines, alarm } = setUp();
+        const alarms = Array.from({ length: 10 }, (_, index) => alarm(`${index}`));
+        const due = new Map<string, number>();
+        for (const each of steps) {
+          log.length = 0;
+          if (each.name === 'pass') {
+            world.pass(each.ms);
+            const expected = [...due].filter(([, ms]) => ms <= world.nowMs);
+            for (const [name] of expected) due.delete(name);
+            assert.deepEqual(log.toSorted(), expected.map(([name]) => name).toSorted());
+          } else if (each.name === 'start') {
+            deadlines.start(alarms[each.index] ?? alarm(''), each.ms);
+            due.set(`${each.index}`, world.nowMs + each.ms);
+          } else {
+            deadlines.stop(alarms[each.index] ?? alarm(''));
+            due.delete(`${each.index}`);
+          }
+        }
+      }),
+    );
   });
 });

@@ -1,12 +1,8 @@
-/** The queues: first in, first out, in the order of the calls, whatever happens in between. Pauses and signals, too. */
+/** What waits to be written leaves in the order of the calls, whatever happens in between. */
 import assert from 'node:assert/strict';
-import { getEventListeners } from 'node:events';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { pauseAfter } from '../../src/transport/backoff.js';
-import { Fifo } from '../../src/transport/fifo.js';
 import { Request } from '../../src/transport/request.js';
-import { Signals } from '../../src/transport/signals.js';
 import { Waiting } from '../../src/transport/waiting.js';
 
 class Call extends Request {
@@ -30,37 +26,6 @@ class Call extends Request {
   override onRefused(): void {}
   override onDue(): void {}
 }
-
-describe('a Fifo', () => {
-  it('does as an array does', () => {
-    const steps = fc.array(fc.oneof(fc.constant('shift'), fc.constant('all'), fc.integer({ min: 1, max: 3000 })), {
-      maxLength: 30,
-    });
-    fc.assert(
-      fc.property(steps, (commands) => {
-        const [fifo, model] = [new Fifo<number>(), [] as number[]];
-        let next = 0;
-        for (const command of commands) {
-          if (command === 'shift') {
-            for (let count = 0; count < 700; count++) assert.equal(fifo.shift(), model.shift());
-          } else if (command === 'all') {
-            assert.deepEqual(fifo.takeAll(), model.splice(0));
-          } else {
-            for (let count = 0; count < command; count++) {
-              fifo.push(next);
-              model.push(next++);
-            }
-          }
-          assert.deepEqual([...fifo], model);
-          assert.deepEqual(
-            [fifo.size, fifo.first, fifo.second, fifo.last],
-            [model.length, model[0], model[1], model.at(-1)],
-          );
-        }
-      }),
-    );
-  });
-});
 
 describe('what waits', () => {
   it('leaves in the order of the calls, also when some of them waited elsewhere first', () => {
@@ -97,40 +62,65 @@ describe('what waits', () => {
       [2, 4],
     );
   });
-});
 
-describe('the pause after a failure', () => {
-  it('is that of the table in the docstring', () => {
-    const bounds = { min: 100, max: 10_000 };
-    const longest = [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000];
-    for (const [index, most] of longest.entries()) {
-      assert.equal(pauseAfter(index + 1, bounds, 0), most / 2);
-      assert.equal(pauseAfter(index + 1, bounds, 1), most);
-    }
-    assert.equal(pauseAfter(10_000, bounds, 1), 10_000);
-  });
-});
-
-describe('signals', () => {
-  it('have one listener, however many calls they were given to, and none afterwards', () => {
-    const signals = new Signals();
-    const { signal } = new AbortController();
-    const calls = Array.from({ length: 3 }, () => ({ onAbort: () => undefined }));
-    for (const call of calls) signals.add(signal, call);
-    assert.equal(getEventListeners(signal, 'abort').length, 1);
-    for (const call of calls) signals.delete(signal, call);
-    assert.equal(getEventListeners(signal, 'abort').length, 0);
-    for (const call of calls) signals.delete(signal, call);
+  it('knows how many wait, and the first of them, without taking it', () => {
+    const waiting = new Waiting();
+    assert.deepEqual([waiting.size, waiting.isEmpty, waiting.first], [0, true, undefined]);
+    for (const sequence of [2, 1]) waiting.push(new Call(sequence));
+    assert.deepEqual([waiting.size, waiting.isEmpty, waiting.first?.sequence], [2, false, 1]);
+    assert.equal(waiting.size, 2);
   });
 
-  it('tell every call that is not over, with the reason', () => {
-    const signals = new Signals();
-    const controller = new AbortController();
-    const told: unknown[] = [];
-    const calls = Array.from({ length: 2 }, () => ({ onAbort: (reason: unknown) => told.push(reason) }));
-    for (const call of calls) signals.add(controller.signal, call);
-    for (const call of calls.slice(0, 1)) signals.delete(controller.signal, call);
-    controller.abort('enough');
-    assert.deepEqual(told, ['enough']);
+  it('keeps the order of what stays when others are taken, and of what comes then', () => {
+    const waiting = new Waiting();
+    for (const sequence of [6, 2, 4]) waiting.push(new Call(sequence, true));
+    assert.deepEqual(
+      waiting.take((call) => !call.isSticky),
+      [],
+    );
+    for (const sequence of [5, 3]) waiting.push(new Call(sequence));
+    assert.deepEqual(
+      Array.from({ length: 5 }, () => waiting.shift()?.sequence),
+      [2, 3, 4, 5, 6],
+    );
+  });
+
+  it('does as a sorted list does, whatever comes, is settled and is taken', () => {
+    const step = fc.oneof(
+      fc.record({ name: fc.constant('push' as const), sequence: fc.integer({ min: 1, max: 50 }) }),
+      fc.record({ name: fc.constant('shift' as const) }),
+      fc.record({ name: fc.constant('take' as const) }),
+      fc.record({ name: fc.constant('settle' as const), index: fc.nat(20) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const waiting = new Waiting();
+        let model: Call[] = [];
+        for (const each of steps) {
+          if (each.name === 'push') {
+            const call = new Call(each.sequence, each.sequence % 3 === 0);
+            waiting.push(call);
+            model.push(call);
+            // Stable: calls of equal sequence stay in the order in which they came.
+            model.sort((a, b) => a.sequence - b.sequence);
+          } else if (each.name === 'shift') {
+            assert.equal(waiting.shift(), model.shift());
+          } else if (each.name === 'take') {
+            assert.deepEqual(
+              waiting.take((call) => call.isSticky),
+              model.filter((call) => call.isSticky),
+            );
+            model = model.filter((call) => !call.isSticky);
+          } else {
+            const [call] = model.splice(each.index, 1);
+            if (call !== undefined) call.settled = true;
+          }
+          assert.equal(waiting.size, model.length);
+          assert.equal(waiting.first, model[0]);
+          assert.equal(waiting.isEmpty, model.length === 0);
+        }
+        assert.deepEqual(waiting.take(), model);
+      }),
+    );
   });
 });

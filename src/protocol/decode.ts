@@ -73,6 +73,7 @@ export class Decoder {
   #pieces: Pieces | undefined;
   #type = 0;
   #dead = false;
+  #isStopped = false;
 
   /** @param maxPacketSize - the most bytes of data in a packet; its arguments may have 8 KiB more */
   constructor(magic: Magic, maxPacketSize: number) {
@@ -82,10 +83,10 @@ export class Decoder {
 
   /** Hands each packet that is complete to `sink`, in order. What `sink` throws ends the decoder, too. */
   push(chunk: Buffer, sink: (packet: Packet) => void): void {
-    if (this.#dead) return;
+    if (this.#dead || this.#isStopped) return;
     this.#dead = true;
     let offset = 0;
-    while (offset < chunk.length) {
+    while (offset < chunk.length && !this.#isStopped) {
       offset =
         this.#pieces === undefined
           ? this.#start(chunk, offset, sink)
@@ -94,9 +95,9 @@ export class Decoder {
     this.#dead = false;
   }
 
-  /** Ends the decoder: bytes that still come are ignored. */
+  /** Ends the decoder, also from within a `sink`: bytes that still come are ignored. */
   stop(): void {
-    this.#dead = true;
+    this.#isStopped = true;
   }
 
   /** Reads a header and what the chunk has of its body; returns how far it came. */

@@ -6,7 +6,7 @@ import { GearmanProtocolError, type GearmanErrorCode } from '../../src/errors.js
 import { Decoder } from '../../src/protocol/decode.js';
 import { encode } from '../../src/protocol/encode.js';
 import type { Packet } from '../../src/protocol/incoming.js';
-import { HEADER_BYTES, PACKET_TYPES, TYPE } from '../../src/protocol/packet.js';
+import { HEADER_BYTES, PACKET_TYPES, TYPE, nameOfType, type Magic } from '../../src/protocol/packet.js';
 
 const LIMIT = 100_000;
 
@@ -54,6 +54,99 @@ const response = fc
     }),
   );
 
+/** What a receiver has seen of a stream: packets as text, and the code of the error that ended it. */
+interface Seen {
+  readonly packets: string[];
+  error: GearmanErrorCode | undefined;
+}
+
+const show = (type: number, args: readonly Buffer[], data: Buffer): string =>
+  [nameOfType(type), ...args.map((arg) => arg.toString('latin1')), data.toString('latin1')].join('|');
+
+/** The decoder's naive twin: has the whole stream at once, takes its time, and is easy to read. */
+function decodeSlowly(stream: Buffer, magic: Magic, limit: number): Seen {
+  const seen: Seen = { packets: [], error: undefined };
+  const fail = (code: GearmanErrorCode): Seen => ({ ...seen, error: code });
+  let rest = stream.toString('latin1');
+  while (rest !== '') {
+    const expected = `\0${magic}`;
+    if (rest.slice(0, 4) !== expected.slice(0, rest.length)) return fail('GEARMAN_INVALID_MAGIC');
+    if (rest.length < HEADER_BYTES) break;
+    const head = Buffer.from(rest.slice(0, HEADER_BYTES), 'latin1');
+    const [type, length] = [head.readUInt32BE(4), head.readUInt32BE(8)];
+    const definition = PACKET_TYPES[type];
+    if (definition === undefined) return fail('GEARMAN_INVALID_COMMAND');
+    const { senders, args: names, data } = definition;
+    const isRight = senders.some((sender) => (sender === 'server') === (magic === 'RES'));
+    if (!isRight) return fail('GEARMAN_UNEXPECTED_PACKET');
+    if (length > limit + 8192) return fail('GEARMAN_DATA_TOO_LARGE');
+    if (rest.length < HEADER_BYTES + length) break;
+    const fields = rest.slice(HEADER_BYTES, HEADER_BYTES + length).split('\0');
+    rest = rest.slice(HEADER_BYTES + length);
+    const needed = data === undefined ? names.length : names.length + 1;
+    if (fields.length < needed) return fail('GEARMAN_INVALID_PACKET');
+    const args = fields.splice(0, names.length);
+    // A last argument that is no handle is all that is left, NULs included; behind a handle they are cut off.
+    if (data === undefined && names.at(-1) !== 'handle') args.push([args.pop(), ...fields].join('\0'));
+    const opaque = data === undefined ? '' : fields.join('\0');
+    const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+    seen.packets.push(show(type, names.length === 0 ? [] : args.map(bytes), bytes(opaque)));
+  }
+  return seen;
+}
+
+function decodeInCuts(stream: Buffer, magic: Magic, limit: number, cuts: readonly number[]): Seen {
+  const seen: Seen = { packets: [], error: undefined };
+  const decoder = new Decoder(magic, limit);
+  for (const chunk of cutAt(stream, cuts)) {
+    try {
+      decoder.push(chunk, (packet) => {
+        assert.equal(seen.error, undefined, 'a decoder that threw gives no packet');
+        const { args = [] } = PACKET_TYPES[packet.type] ?? {};
+        packet.split();
+        seen.packets.push(
+          show(
+            packet.type,
+            args.map((_, index) => packet.bytes(index)),
+            packet.data,
+          ),
+        );
+      });
+    } catch (error) {
+      assert.ok(error instanceof GearmanProtocolError, String(error));
+      assert.equal(seen.error, undefined, 'a decoder throws once');
+      seen.error = error.code;
+    }
+  }
+  return seen;
+}
+
+/** A stream of packets in one direction, as it is and with some bytes changed, left out or put in. */
+const streams = fc
+  .tuple(fc.constantFrom<Magic>('REQ', 'RES'), fc.array(fc.tuple(fc.nat(50), fc.string(), fc.nat(3)), { maxLength: 6 }))
+  .map(([magic, packets]) => {
+    const bytes = packets.map(([type, body, separators]) => {
+      const content = Buffer.from(body + 'x\0y'.repeat(separators) + body);
+      return Buffer.concat([header(type, content.length, `\0${magic}`), content]);
+    });
+    return { magic, stream: Buffer.concat(bytes) };
+  });
+const changes = fc.array(
+  fc.record({ place: fc.nat(), kind: fc.constantFrom('set', 'remove', 'insert'), byte: fc.nat(255) }),
+  { maxLength: 3 },
+);
+
+function mutate(stream: Buffer, list: readonly { place: number; kind: string; byte: number }[]): Buffer {
+  const bytes = [...stream];
+  for (const { place, kind, byte } of list) {
+    const index = place % (bytes.length + 1);
+    if (kind === 'insert') bytes.splice(index, 0, byte);
+    else if (kind === 'remove') bytes.splice(index, 1);
+    else bytes[index] = byte;
+  }
+  return Buffer.from(bytes);
+}
+
 describe('a decoder', () => {
   it('gives back what was encoded, in any cuts', () => {
     fc.assert(
@@ -74,48 +167,86 @@ describe('a decoder', () => {
     );
   });
 
-  it('makes of any bytes packets, or one error of the protocol and then nothing', () => {
-    const junk = fc.oneof(
-      fc.uint8Array({ maxLength: 200 }),
-      fc
-        .tuple(fc.nat(50), fc.nat(300), fc.uint8Array({ maxLength: 300 }))
-        .map(([type, length, body]) => Buffer.concat([header(type, length), body])),
-    );
+  it('does as its naive twin does, in any cuts, with packets that are right', () => {
     fc.assert(
-      fc.property(fc.array(junk, { maxLength: 5 }), places, (parts, cuts) => {
-        const decoder = new Decoder('RES', LIMIT);
-        let errors = 0;
-        for (const chunk of cutAt(Buffer.concat(parts), cuts)) {
-          const packets: Packet[] = [];
-          try {
-            decoder.push(chunk, (packet) => {
-              packet.split();
-              packets.push(packet);
-            });
-          } catch (error) {
-            assert.ok(error instanceof GearmanProtocolError);
-            errors++;
-          }
-          if (errors > 1) assert.equal(packets.length, 0);
-        }
-        assert.ok(errors <= 1);
+      fc.property(fc.array(response, { maxLength: 8 }), places, (sent, cuts) => {
+        const stream = Buffer.concat(sent.map(({ type, args, data }) => encode('RES', type.number, args, data)));
+        const seen = decodeInCuts(stream, 'RES', LIMIT, cuts);
+        assert.deepEqual(seen, decodeSlowly(stream, 'RES', LIMIT));
+        assert.equal(seen.packets.length, sent.length);
+      }),
+    );
+  });
+
+  it('does as its naive twin does, in any cuts, with packets that are wrong', () => {
+    fc.assert(
+      fc.property(streams, changes, places, fc.nat(100), ({ magic, stream }, list, cuts, limit) => {
+        const mutated = mutate(stream, list);
+        assert.deepEqual(decodeInCuts(mutated, magic, limit + 1, cuts), decodeSlowly(mutated, magic, limit + 1));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('makes of any bytes packets or one error of the protocol, as its naive twin does', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(4), places, (junk, real, cuts) => {
+        const stream = Buffer.concat([header(TYPE.NOOP, 0).subarray(0, real), junk]);
+        assert.deepEqual(decodeInCuts(stream, 'RES', LIMIT, cuts), decodeSlowly(stream, 'RES', LIMIT));
       }),
       { numRuns: 500 },
     );
   });
 
-  it('joins a body of 64 MiB once', () => {
+  it('joins a body of 64 MiB that comes in chunks of 64 KiB once, and copies nothing else', (t) => {
     const size = 64 * 1024 * 1024;
+    const concat = t.mock.method<BufferConstructor, 'concat'>(Buffer, 'concat');
+    const copy = t.mock.method<Buffer, 'copy'>(Buffer.prototype as Buffer, 'copy');
     const decoder = new Decoder('RES', size);
-    pushAll(decoder, [Buffer.concat([header(TYPE.WORK_DATA, size + 4), Buffer.from('H:1\0')])]);
     const chunk = Buffer.alloc(65_536, 'x');
-    const packets = pushAll(
-      decoder,
-      Array.from({ length: size / chunk.length }, () => chunk),
+    const packets = pushAll(decoder, [header(TYPE.WORK_DATA, size + 4), Buffer.from('H:1\0')]);
+    const copiesOfTheStart = copy.mock.callCount();
+    packets.push(
+      ...pushAll(
+        decoder,
+        Array.from({ length: size / chunk.length }, () => chunk),
+      ),
     );
+    assert.equal(concat.mock.callCount(), 1);
+    assert.equal(copy.mock.callCount(), copiesOfTheStart);
     assert.equal(packets.length, 1);
     assert.equal(packets[0]?.latin1(0), 'H:1');
     assert.equal(packets[0].data.length, size);
+  });
+
+  it('takes two million bytes that come one by one', () => {
+    // Were what has come copied for each byte, that would be two terabytes.
+    const size = 2_000_000;
+    const stream = encode('RES', TYPE.WORK_DATA, ['H:1'], Buffer.alloc(size, 'z'));
+    const decoder = new Decoder('RES', size);
+    const packets: Packet[] = [];
+    for (let index = 0; index < stream.length; index++) {
+      decoder.push(stream.subarray(index, index + 1), (packet) => packets.push(packet));
+    }
+    assert.equal(packets.length, 1);
+    assert.ok(packets[0]?.data.equals(stream.subarray(HEADER_BYTES + 4)));
+  });
+
+  it('holds little memory for a body that is announced and does not come', () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const size = 64 * 1024 * 1024;
+    const decoders = Array.from({ length: 100 }, () => new Decoder('RES', size));
+    for (const decoder of decoders) pushAll(decoder, [header(TYPE.WORK_DATA, size), Buffer.from('H')]);
+    const held = process.memoryUsage().arrayBuffers - before;
+    assert.ok(held < 100 * 100_000, `${held} bytes are held`);
+    assert.equal(decoders.length, 100);
+  });
+
+  it('takes chunks without a byte', () => {
+    const packet = encode('RES', TYPE.JOB_CREATED, ['H:1']);
+    const none = Buffer.alloc(0);
+    const chunks = [none, packet.subarray(0, 5), none, packet.subarray(5, 13), none, packet.subarray(13), none];
+    assert.equal(pushAll(new Decoder('RES', LIMIT), chunks)[0]?.latin1(0), 'H:1');
   });
 
   it('does not keep an object for each byte that drips in', () => {
@@ -144,33 +275,62 @@ describe('a decoder', () => {
       const stream = Buffer.concat(
         [size, 7].map((length) => encode('RES', TYPE.WORK_DATA, ['H:1'], Buffer.alloc(length, 'z'))),
       );
-      const packets = pushAll(new Decoder('RES', LIMIT), [stream.subarray(0, 65_536), stream.subarray(65_536)]);
-      assert.deepEqual(
-        packets.map(({ data }) => data.length),
-        [size, 7],
-      );
+      for (const border of [65_535, 65_536, 65_537]) {
+        const packets = pushAll(new Decoder('RES', LIMIT), [stream.subarray(0, border), stream.subarray(border)]);
+        assert.deepEqual(
+          packets.map(({ data }) => data.toString()),
+          [size, 7].map((length) => 'z'.repeat(length)),
+        );
+      }
     }
   });
 });
 
 describe('a decoder is ended by', () => {
-  it('the first byte that no packet begins with', () => {
-    for (const [bytes, came] of [
-      ['\x15\x03', '15'],
-      ['OK 1.1.20\n', '4f'],
-      ['HTTP/1.1', '48'],
-      ['\0REX', '00524558'],
-    ] as const) {
-      throws(
-        () => pushAll(new Decoder('RES', LIMIT), [Buffer.from(bytes, 'latin1')]),
-        'GEARMAN_INVALID_MAGIC',
-        new RegExp(`0x${came} `),
-      );
-    }
-    const decoder = new Decoder('RES', LIMIT);
-    pushAll(decoder, [Buffer.from('\0R')]);
-    throws(() => pushAll(decoder, [Buffer.from('X')]), 'GEARMAN_INVALID_MAGIC', /0x005258 /);
-  });
+  const strangers: readonly [who: string, bytes: string, refused: string][] = [
+    ['a TLS alert', '\x15\x03\x03\0\x02\x02\x28', '15'],
+    ["the text protocol's answer", 'OK 1.1.20\n', '4f'],
+    ['an HTTP server', 'HTTP/1.1 400 Bad Request\r\n\r\n', '48'],
+    ['an SSH server', 'SSH-2.0-OpenSSH_9.2p1\r\n', '53'],
+    ['zeros', '\0\0\0\0', '0000'],
+    ['a text that begins with NUL', '\0OK', '004f'],
+    ['almost a packet', '\0REX', '00524558'],
+  ];
+  for (const [who, text, refused] of strangers) {
+    it(`the first byte of ${who} that no packet has there, whole and byte by byte`, () => {
+      const bytes = Buffer.from(text, 'latin1');
+      const expected = new RegExp(`begin with \\\\0RES, but 0x${refused} came\\..*job server\\?$`);
+      throws(() => pushAll(new Decoder('RES', LIMIT), [bytes]), 'GEARMAN_INVALID_MAGIC', expected);
+      const decoder = new Decoder('RES', LIMIT);
+      const fatal = refused.length / 2 - 1;
+      for (const byte of bytes.subarray(0, fatal)) pushAll(decoder, [Buffer.from([byte])]);
+      throws(() => pushAll(decoder, [bytes.subarray(fatal, fatal + 1)]), 'GEARMAN_INVALID_MAGIC', expected);
+    });
+  }
+
+  for (const position of [0, 1, 2, 3]) {
+    it(`a wrong byte ${position} of a header, when that comes and behind other packets, too`, () => {
+      const wrong = header(TYPE.NOOP, 0);
+      wrong[position] = 0xff;
+      const before = encode('RES', TYPE.JOB_CREATED, ['H:1']);
+      for (const chunks of [
+        [before, wrong],
+        [Buffer.concat([before, wrong])],
+        [Buffer.concat([before, wrong.subarray(0, position)]), wrong.subarray(position, position + 1)],
+      ]) {
+        const decoder = new Decoder('RES', LIMIT);
+        const packets: Packet[] = [];
+        throws(
+          () => {
+            for (const chunk of chunks) decoder.push(chunk, (packet) => packets.push(packet));
+          },
+          'GEARMAN_INVALID_MAGIC',
+          /ff came/,
+        );
+        assert.equal(packets.length, 1, 'what came before it is given');
+      }
+    });
+  }
 
   it('the magic of the other direction', () => {
     throws(() => pushAll(new Decoder('RES', LIMIT), [header(8, 0, '\0REQ')]), 'GEARMAN_INVALID_MAGIC');
@@ -178,24 +338,51 @@ describe('a decoder is ended by', () => {
 
   it('a type that does not exist', () => {
     for (const type of [0, 5, 43, 0xffff_ffff]) {
-      throws(() => pushAll(new Decoder('RES', LIMIT), [header(type, 0)]), 'GEARMAN_INVALID_COMMAND');
+      for (const magic of ['RES', 'REQ'] as const) {
+        throws(
+          () => pushAll(new Decoder(magic, LIMIT), [header(type, 0, `\0${magic}`)]),
+          'GEARMAN_INVALID_COMMAND',
+          new RegExp(`no packet type ${type}\\.`),
+        );
+      }
     }
   });
 
-  it('a type that is not sent in this direction', () => {
-    throws(() => pushAll(new Decoder('RES', LIMIT), [header(TYPE.SUBMIT_JOB_BG, 0)]), 'GEARMAN_UNEXPECTED_PACKET');
-    throws(
-      () => pushAll(new Decoder('REQ', LIMIT), [header(TYPE.JOB_CREATED, 0, '\0REQ')]),
-      'GEARMAN_UNEXPECTED_PACKET',
-    );
-  });
+  for (const type of PACKET_TYPES) {
+    if (type === undefined) continue;
+    const { number, name, senders } = type;
+    const right = [
+      ...(senders.includes('server') ? ['RES'] : []),
+      ...(senders.includes('client') || senders.includes('worker') ? ['REQ'] : []),
+    ];
+    it(`${name} only in a direction other than ${right.join(' and ')}`, () => {
+      for (const magic of ['RES', 'REQ'] as const) {
+        const run = (): unknown => pushAll(new Decoder(magic, LIMIT), [header(number, 0, `\0${magic}`)]);
+        const who = magic === 'RES' ? 'A job server' : 'A client or worker';
+        if (right.includes(magic)) assert.doesNotThrow(run);
+        else throws(run, 'GEARMAN_UNEXPECTED_PACKET', new RegExp(`^${who} sends no ${name}\\.$`));
+      }
+    });
+  }
 
   it('a length over the limit, as soon as the header is there', () => {
     assert.equal(pushAll(new Decoder('RES', LIMIT), [header(TYPE.WORK_DATA, LIMIT + 8192)]).length, 0);
     const decoder = new Decoder('RES', LIMIT);
     const bytes = header(TYPE.WORK_DATA, LIMIT + 8193);
     pushAll(decoder, [bytes.subarray(0, 11)]);
-    throws(() => pushAll(decoder, [bytes.subarray(11)]), 'GEARMAN_DATA_TOO_LARGE', /maxPacketSize/);
+    const message = /^WORK_DATA announces 108193 bytes; the option maxPacketSize allows 100000 bytes of data\.$/;
+    throws(() => pushAll(decoder, [bytes.subarray(11)]), 'GEARMAN_DATA_TOO_LARGE', message);
+    throws(
+      () => pushAll(new Decoder('RES', LIMIT), [header(TYPE.WORK_DATA, 0xffff_ffff)]),
+      'GEARMAN_DATA_TOO_LARGE',
+      /4294967295/,
+    );
+  });
+
+  it('an error once: what still comes is ignored', () => {
+    const decoder = new Decoder('RES', LIMIT);
+    throws(() => pushAll(decoder, [Buffer.from('x')]), 'GEARMAN_INVALID_MAGIC');
+    assert.deepEqual(pushAll(decoder, [Buffer.from('x'), encode('RES', TYPE.NOOP)]), []);
   });
 
   it('what the receiver throws, and then stays dead', () => {
@@ -215,6 +402,19 @@ describe('a decoder is ended by', () => {
     decoder.stop();
     assert.equal(pushAll(decoder, [encode('RES', TYPE.NOOP)]).length, 0);
   });
+
+  it('stop(), also when the receiver of a packet calls it', () => {
+    const decoder = new Decoder('RES', LIMIT);
+    const three = Buffer.concat([TYPE.NOOP, TYPE.NOOP, TYPE.NOOP].map((type) => encode('RES', type)));
+    let received = 0;
+    const stopAtOnce = (): void => {
+      received++;
+      decoder.stop();
+    };
+    decoder.push(three, stopAtOnce);
+    decoder.push(three, stopAtOnce);
+    assert.equal(received, 1);
+  });
 });
 
 describe('a packet', () => {
@@ -224,17 +424,26 @@ describe('a packet', () => {
     return packet;
   };
 
-  it('whose body does not hold the arguments of its type is an error', () => {
-    for (const [type, body] of [
-      [TYPE.STATUS_RES, 'H:1\x001'],
-      [TYPE.ERROR, 'CODE'],
-      [TYPE.WORK_DATA, 'H:1'],
-    ] as const) {
-      const packet = only(Buffer.concat([header(type, body.length), Buffer.from(body)]));
-      throws(() => packet.split(), 'GEARMAN_INVALID_PACKET');
-      throws(() => packet.latin1(0), 'GEARMAN_INVALID_PACKET');
-    }
+  const needed = PACKET_TYPES.flatMap((type) => {
+    if (type?.senders.includes('server') !== true) return [];
+    const separators = type.args.length - (type.data === undefined ? 1 : 0);
+    return separators > 0 ? [{ ...type, separators }] : [];
   });
+  for (const { number, name, separators } of needed) {
+    it(`whose body does not hold the arguments of ${name} is an error, whichever is asked for`, () => {
+      for (let nuls = 0; nuls < separators; nuls++) {
+        const body = Buffer.from('arg\0'.repeat(nuls) + 'rest');
+        const packet = only(Buffer.concat([header(number, body.length), body]));
+        const message = new RegExp(`^${name} holds ${nuls} of its arguments`);
+        throws(() => packet.split(), 'GEARMAN_INVALID_PACKET', message);
+        throws(() => packet.latin1(0), 'GEARMAN_INVALID_PACKET', message);
+        throws(() => packet.utf8(0), 'GEARMAN_INVALID_PACKET', message);
+        throws(() => packet.bytes(0), 'GEARMAN_INVALID_PACKET', message);
+      }
+      const body = Buffer.from('arg\0'.repeat(separators));
+      assert.doesNotThrow(() => only(Buffer.concat([header(number, body.length), body])).split());
+    });
+  }
 
   it('gives an argument as text, byte for byte, or as it is', () => {
     const packet = only(encode('RES', TYPE.ERROR, [Buffer.from([0xff, 0x41]), 'zoë']));
@@ -248,8 +457,47 @@ describe('a packet', () => {
     assert.throws(() => only(encode('RES', TYPE.JOB_CREATED, ['H:1'])).latin1(1), RangeError);
   });
 
-  it('is a view of the chunk', () => {
+  it('is a view of the chunk, which from then on belongs to it', () => {
     const bytes = encode('RES', TYPE.WORK_DATA, ['H:1'], 'abc');
-    assert.equal(only(bytes).data.buffer, bytes.buffer);
+    const { data } = only(bytes);
+    assert.equal(data.buffer, bytes.buffer);
+    bytes.fill('z', bytes.length - 3);
+    assert.equal(data.toString(), 'zzz');
+  });
+
+  it('whose body came in one chunk is a view of that, too, though its header came before', () => {
+    const bytes = encode('RES', TYPE.WORK_DATA, ['H:1'], Buffer.alloc(5000));
+    const [packet] = pushAll(new Decoder('RES', LIMIT), [bytes.subarray(0, 12), bytes.subarray(12)]);
+    assert.equal(packet?.data.buffer, bytes.buffer);
+  });
+
+  it('whose body came in several chunks is a copy', () => {
+    const chunks = [encode('RES', TYPE.WORK_DATA, ['H:1'], Buffer.alloc(90_000, 'x'))].flatMap((bytes) =>
+      [0, 20_000, 40_000, 41_000, 80_000].map((start, index, starts) =>
+        Buffer.from(bytes.subarray(start, starts[index + 1])),
+      ),
+    );
+    const [packet] = pushAll(new Decoder('RES', LIMIT), chunks);
+    for (const chunk of chunks) chunk.fill('z');
+    assert.ok(packet?.data.equals(Buffer.alloc(90_000, 'x')));
+  });
+
+  it('may have a NUL behind its handle, as some of gearmand have, which is not part of it', () => {
+    for (const type of [TYPE.WORK_FAIL, TYPE.JOB_CREATED]) {
+      const body = Buffer.from('H:1\0');
+      assert.equal(only(Buffer.concat([header(type, body.length), body])).latin1(0), 'H:1');
+    }
+  });
+
+  it('without arguments may have a body, which is ignored', () => {
+    const packet = only(Buffer.concat([header(TYPE.NO_JOB, 2), Buffer.from('ab')]));
+    assert.deepEqual([packet.length, packet.split(), packet.data.length], [2, [], 0]);
+  });
+
+  it('has its data whole, NULs included, and none is data, too', () => {
+    const data = Buffer.from('\0\0x\0');
+    assert.deepEqual(only(encode('RES', TYPE.WORK_DATA, ['H:1'], data)).data, data);
+    assert.equal(only(encode('RES', TYPE.WORK_DATA, ['H:1'])).data.length, 0);
+    assert.equal(only(encode('RES', TYPE.ECHO_RES)).data.length, 0);
   });
 });

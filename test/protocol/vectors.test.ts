@@ -37,6 +37,52 @@ function check(vector: Vector, packet: Packet): void {
   assert.deepEqual(packet.data, hasData ? vector.data : Buffer.alloc(0));
 }
 
+describe('the vectors', () => {
+  it('are 157, two of which are what PROTOCOL says of reduce jobs and gearmand does not answer', () => {
+    assert.equal(VECTORS.length, 157);
+    assert.deepEqual(
+      VECTORS.filter(({ isFramedOnly }) => isFramedOnly).map(({ type }) => PACKET_TYPES[type]?.name),
+      ['SUBMIT_REDUCE_JOB', 'SUBMIT_REDUCE_JOB_BACKGROUND'],
+    );
+  });
+
+  for (const magic of ['REQ', 'RES'] as const) {
+    it(`of one direction are a stream (${magic}), in any cuts`, () => {
+      const vectors = VECTORS.filter((vector) => vector.magic === magic);
+      const stream = Buffer.concat(vectors.map(({ bytes }) => bytes));
+      const cuts = fc.array(fc.integer({ min: 0, max: stream.length }), { maxLength: 200 });
+      fc.assert(
+        fc.property(cuts, (places) => {
+          const ends = [...places.sort((a, b) => a - b), stream.length];
+          const packets: Packet[] = [];
+          const decoder = new Decoder(magic, LIMIT);
+          for (const [index, end] of ends.entries()) {
+            decoder.push(stream.subarray(ends[index - 1] ?? 0, end), (packet) => packets.push(packet));
+          }
+          assert.equal(packets.length, vectors.length);
+          for (const [index, packet] of packets.entries()) check(vectors[index] ?? assert.fail(), packet);
+        }),
+        { numRuns: 30 },
+      );
+    });
+  }
+
+  it('of one direction leave in one buffer, if they are small', () => {
+    for (const magic of ['REQ', 'RES'] as const) {
+      const batch = new Batch(magic);
+      const sent = VECTORS.filter(
+        (vector) =>
+          vector.magic === magic && !vector.isDecodeOnly && !vector.isFramedOnly && vector.bytes.length < 1000,
+      );
+      for (const { type, args, data } of sent) {
+        if (PACKET_TYPES[type]?.data === undefined) batch.add(type, args);
+        else batch.addWithData(type, args, data);
+      }
+      assert.deepEqual(Buffer.concat(batch.take()), Buffer.concat(sent.map(({ bytes }) => bytes)));
+    }
+  });
+});
+
 describe('the table', () => {
   it('has the types 1 to 42 but for 5', () => {
     const numbers = PACKET_TYPES.flatMap((type) => (type === undefined ? [] : [type.number]));

@@ -73,7 +73,8 @@ export class Decoder {
   #pieces: Pieces | undefined;
   #type = 0;
   #dead = false;
-  #isStopped = false;
+  /** Nobody has stopped it. */
+  #goesOn = true;
 
   /** @param maxPacketSize - the most bytes of data in a packet; its arguments may have 8 KiB more */
   constructor(magic: Magic, maxPacketSize: number) {
@@ -83,21 +84,22 @@ export class Decoder {
 
   /** Hands each packet that is complete to `sink`, in order. What `sink` throws ends the decoder, too. */
   push(chunk: Buffer, sink: (packet: Packet) => void): void {
-    if (this.#dead || this.#isStopped) return;
+    if (this.#dead) return;
     this.#dead = true;
     let offset = 0;
-    while (offset < chunk.length && !this.#isStopped) {
+    while (offset < chunk.length && this.#goesOn) {
       offset =
         this.#pieces === undefined
           ? this.#start(chunk, offset, sink)
           : this.#collect(this.#pieces, chunk, offset, sink);
     }
-    this.#dead = false;
+    this.#dead = !this.#goesOn;
   }
 
   /** Ends the decoder, also from within a `sink`: bytes that still come are ignored. */
   stop(): void {
-    this.#isStopped = true;
+    this.#goesOn = false;
+    this.#dead = true;
   }
 
   /** Reads a header and what the chunk has of its body; returns how far it came. */

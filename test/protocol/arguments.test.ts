@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { runInNewContext } from 'node:vm';
 import { GearmanArgumentError, type GearmanErrorCode } from '../../src/errors.js';
-import { checkFunction, checkHandle, checkUnique, checkWorkload } from '../../src/protocol/arguments.js';
+import { checkFunction, checkHandle, checkUnique, checkWorkload, kindOf } from '../../src/protocol/arguments.js';
 
 function refuses(run: () => unknown, code: GearmanErrorCode, message: RegExp): void {
   assert.throws(run, (error) => {
@@ -29,6 +29,39 @@ describe('a function name', () => {
     refuses(() => checkFunction('ü'.repeat(256)), TOO_LARGE, /512 bytes/);
     refuses(() => checkFunction(17), INVALID, /string, not number/);
     refuses(() => checkFunction(null), INVALID, /not null/);
+    refuses(() => checkFunction(undefined), INVALID, /not undefined/);
+    refuses(() => checkFunction(Buffer.from('f')), INVALID, /not an object/);
+  });
+
+  it('says what to do when it is refused', () => {
+    refuses(
+      () => checkFunction(''),
+      INVALID,
+      /^The function name is empty\. Name the function that a worker registered\.$/,
+    );
+    refuses(() => checkFunction('\0'), INVALID, /^The function name contains a NUL.* Remove it\.$/);
+    refuses(
+      () => checkFunction('x'.repeat(9000)),
+      TOO_LARGE,
+      /^The function name has 9000 bytes.* Use a shorter one\.$/,
+    );
+  });
+
+  it('is counted in bytes, whatever its characters', () => {
+    for (const [unit, most] of [
+      ['x', 511],
+      ['ü', 255],
+      ['✓', 170],
+      ['🎉', 127],
+    ] as const) {
+      assert.equal(checkFunction(unit.repeat(most)), unit.repeat(most));
+      refuses(() => checkFunction(unit.repeat(most + 1)), TOO_LARGE, /the limit is 511/);
+    }
+  });
+
+  it('is not the only name under these rules: the message says which is meant', () => {
+    refuses(() => checkFunction('', 'The option prefix'), INVALID, /^The option prefix is empty/);
+    refuses(() => checkFunction(7, 'The option reducer'), INVALID, /^The option reducer must be a string/);
   });
 });
 
@@ -44,6 +77,24 @@ describe('a unique ID', () => {
     refuses(() => checkUnique('x'.repeat(64)), TOO_LARGE, /64 bytes; the limit is 63.*uniqueFor/);
     refuses(() => checkUnique('ü'.repeat(32)), TOO_LARGE, /64 bytes/);
     refuses(() => checkUnique({}), INVALID, /not an object/);
+    refuses(() => checkUnique(null), INVALID, /not null/);
+    refuses(() => checkUnique(7), INVALID, /not number/);
+  });
+
+  it('is counted in bytes, whatever its characters', () => {
+    for (const [unit, most] of [
+      ['x', 63],
+      ['ü', 31],
+      ['✓', 21],
+      ['🎉', 15],
+    ] as const) {
+      assert.equal(checkUnique(unit.repeat(most)), unit.repeat(most));
+      refuses(() => checkUnique(unit.repeat(most + 1)), TOO_LARGE, /bytes; the limit is 63/);
+    }
+  });
+
+  it("may begin with '#' if it does not end there", () => {
+    for (const unique of ['#1', '##', ' #']) assert.equal(checkUnique(unique), unique);
   });
 });
 
@@ -61,6 +112,25 @@ describe('a workload', () => {
       refuses(() => checkWorkload(workload), INVALID, new RegExp(`not ${kind}. Serialize it first`));
     }
     refuses(() => checkWorkload(new ArrayBuffer(1)), INVALID, /Serialize/);
+    for (const bytes of [new Uint16Array(1), new DataView(new ArrayBuffer(1)), new Int8Array(1)]) {
+      refuses(() => checkWorkload(bytes), INVALID, /Uint8Array, not an object/);
+    }
+  });
+
+  it('is never shown in a message', () => {
+    assert.throws(
+      () => checkWorkload({ password: 'secret' }),
+      (error) => error instanceof Error && !error.message.includes('secret') && !error.message.includes('password'),
+    );
+  });
+
+  it('may have as many bytes as the length of a packet can say, but for 8 KiB for the names', () => {
+    // A stand-in: no test needs four gigabytes.
+    const sized = (byteLength: number): Uint8Array =>
+      Object.defineProperties(new Uint8Array(0), { length: { value: byteLength }, byteLength: { value: byteLength } });
+    const most = 0xffff_ffff - 8192;
+    assert.equal(checkWorkload(sized(most)).length, most);
+    refuses(() => checkWorkload(sized(most + 1)), TOO_LARGE, /Store it elsewhere and send a reference/);
   });
 });
 
@@ -73,8 +143,28 @@ describe('a job handle', () => {
     refuses(() => checkHandle(''), INVALID, /empty.*doBackground/);
     refuses(() => checkHandle('H:1\0'), INVALID, /NUL/);
     refuses(() => checkHandle('H:ü:1'), INVALID, /printable ASCII/);
-    refuses(() => checkHandle('H:\n'), INVALID, /printable ASCII/);
+    for (const bad of ['H:\n', '\t', '\x7f', '\x1f', 'H:1\r', '\xa0']) {
+      refuses(() => checkHandle(bad), INVALID, /printable ASCII only\. Pass it as it came/);
+    }
     refuses(() => checkHandle('x'.repeat(64)), TOO_LARGE, /64 bytes; the limit is 63/);
     refuses(() => checkHandle(undefined), INVALID, /not undefined/);
+  });
+});
+
+describe('what a value is, for a message', () => {
+  it('is its type, as a reader would say it', () => {
+    const kinds = [null, undefined, [], {}, 'text', 1, true, () => 0, Symbol('s'), 1n].map(kindOf);
+    const expected = [
+      'null',
+      'undefined',
+      'an array',
+      'an object',
+      'string',
+      'number',
+      'boolean',
+      'function',
+      'symbol',
+    ];
+    assert.deepEqual(kinds, [...expected, 'bigint']);
   });
 });

@@ -67,7 +67,7 @@ describe('the vectors', () => {
     });
   }
 
-  it('of one direction leave in one buffer, if they are small', () => {
+  it('of one direction are batched together as the same bytes', () => {
     for (const magic of ['REQ', 'RES'] as const) {
       const batch = new Batch(magic);
       const sent = VECTORS.filter(

@@ -167,7 +167,7 @@ export function readSubmitOptions(given: unknown, method: string, named: Priorit
   if (priority !== undefined && !['high', 'normal', 'low'].includes(priority)) {
     throw invalidArgument("The option priority is 'high', 'normal' or 'low'.");
   }
-  return options;
+  return at === undefined ? options : { ...options, at: new Date(at) };
 }
 
 /** Checks the options of `watch` and returns a copy. */

@@ -46,10 +46,10 @@ export class Inquiry extends Timed implements Asker {
     const { handle, server } = shared.handles.locate(handleOrId);
     const named = options.server ?? server;
     const remembered = named === undefined ? shared.handles.serversOf(handle) : [shared.pool.endpoint(named).name];
-    const known = remembered.filter((name) => shared.pool.find(name) !== undefined);
-    const servers = known.length > 0 ? known : shared.pool.requireNames();
+    // Also of servers that have left the pool: they cannot be asked, and nobody else can say that the job is done.
+    const servers = remembered.length > 0 ? remembered : shared.pool.requireNames();
     const subject = { type: TYPE.GET_STATUS, key: handle, servers };
-    const remembrance = { isPinned: known.length === 1, isAmbiguous: known.length > 1 };
+    const remembrance = { isPinned: remembered.length === 1, isAmbiguous: remembered.length > 1 };
     return new Inquiry(shared, { ...subject, ...remembrance }, options).#ask();
   }
 
@@ -133,7 +133,7 @@ export class Inquiry extends Timed implements Asker {
 
   #giveUp(question: Question, error: Error | undefined): void {
     question.settled = true;
-    this.#unreachable.set(question.server, error ?? new Error(`${question.server} is in doubt`));
+    this.#unreachable.set(question.server, error ?? new Error(`${question.server} is in doubt, or not in the pool`));
     this.reconsider();
   }
 

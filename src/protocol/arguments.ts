@@ -26,6 +26,8 @@ function checkName(what: string, name: unknown): string {
   if (typeof name !== 'string') throw invalidArgument(`${what} must be a string, not ${kindOf(name)}.`);
   if (name.includes('\0'))
     throw invalidArgument(`${what} contains a NUL, which ends an argument in the protocol. Remove it.`);
+  if (!name.isWellFormed())
+    throw invalidArgument(`${what} has half a surrogate pair, which is no character. Remove it.`);
   return name;
 }
 

@@ -34,6 +34,8 @@ class Heartbeat extends Request {
   override readonly server = undefined;
   override readonly job = undefined;
   override readonly isSticky = true;
+  /** A server that does not know ECHO_REQ may say nothing. */
+  override readonly isOptional = true;
   /** Nobody waits for it: it does not keep a connection open. */
   override settled = true;
 
@@ -184,8 +186,8 @@ export class Connection extends Timed implements Carrier, SocketOwner {
   /** A call timed out on it: the server may be dead, or just slow with this one. */
   onTimeout(): void {
     // An unproven connection has a deadline of its own.
-    if (!this.#isUp || !this.#isProven || this.#isAsked) return;
-    this.#askForLife();
+    if (!this.#isUp || !this.#isProven) return;
+    if (!this.#isAsked) this.#askForLife();
     this.#owner.onSuspect(this);
   }
 

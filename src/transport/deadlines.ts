@@ -147,7 +147,8 @@ export class Deadlines {
         timed.onDue();
       }
     }
-    const next = Math.min(...Array.from(this.#rings.values(), (ring) => ring.first?.dueMs ?? Infinity));
+    let next = Infinity;
+    for (const ring of this.#rings.values()) next = Math.min(next, ring.first?.dueMs ?? Infinity);
     if (next !== Infinity || this.#holds > 0) this.#wakeBy(next);
   }
 }

@@ -139,7 +139,7 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
     const { name: server } = this;
     const error = end && new GearmanConnectionError(end.code, end.message, { server, cause: end.cause });
     this.#world.deadlines.stop(this);
-    this.#setState({ name: 'closed' });
+    if (this.#state.name !== 'closed') this.#setState({ name: 'closed' });
     const gone = Array.from(this.#connections, (connection) => connection.gone);
     for (const connection of this.#connections) {
       if (error === undefined) connection.end();
@@ -154,6 +154,8 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
     if (!this.#isActive(connection)) return;
     this.#setState({ name: 'proving', connection });
     this.#pump();
+    // The trial request may have settled meanwhile, and nobody else was let in.
+    if (connection.pending === 0) this.#onAvailable();
   }
 
   onProgress(connection: Connection): void {
@@ -165,7 +167,8 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
       this.#onAvailable();
     }
     if (this.#isActive(connection)) this.#pump();
-    else connection.end();
+    // One that was given up may still be proven by an answer of which only a part has come.
+    else if (connection.isProven || this.#state.name === 'closed') connection.end();
   }
 
   onSuspect(connection: Connection): void {

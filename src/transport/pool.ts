@@ -101,6 +101,7 @@ export class Pool {
 
   /** Sends a request to its server, or lets it wait until there is one. */
   send(request: Request): void {
+    if (request.settled) return;
     if (request.sequence === 0) request.sequence = ++this.#sequence;
     try {
       const endpoint = this.#choose(request);
@@ -147,18 +148,25 @@ export class Pool {
     this.#retiring.add(gone);
   }
 
+  /** Nothing is taken after the end, nor by an empty pool. A routing function may bring about both. */
+  #refuseIfOver(): void {
+    if (this.#end !== undefined) throw this.#end;
+    if (this.#list.length === 0) throw noServers();
+  }
+
   /** The first in rank of those that take it; none if none does. */
   #choose(request: Request): Endpoint | undefined {
-    if (this.#end !== undefined) throw this.#end;
+    this.#refuseIfOver();
     const { server, job } = request;
     if (server !== undefined) {
       const pinned = this.endpoint(server);
       return pinned.accepts(request) ? pinned : undefined;
     }
     const [only] = this.#list;
-    if (only === undefined) throw noServers();
+    if (only === undefined) return undefined;
     if (this.#list.length === 1 || job === undefined) return only.accepts(request) ? only : undefined;
     const ranking = this.#router(job, this.#list);
+    this.#refuseIfOver();
     let best: Endpoint | undefined;
     let bestScore = -Infinity;
     for (const [position, endpoint] of this.#list.entries()) {

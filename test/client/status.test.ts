@@ -73,14 +73,13 @@ describe('a handle that this client got', () => {
     assert.deepEqual(await status, NONE);
   });
 
-  it('is asked of all when its server was removed', async (t) => {
-    const { client, a, b, toB } = await upAndRunning(t, 2);
+  it('is not called done when its server was removed', async (t) => {
+    const [a, b] = [await Peer.start(t, serve), await Peer.start(t, serve)];
+    const client = clientOf(t, [a, b]);
+    const handle = await client.doBackground('f', 'w', { server: a.name });
     client.removeServer(a.name);
-    const status = client.jobStatus('H:proof:0');
-    await toB.received(2);
-    toB.send(statusRes('H:proof:0'));
-    assert.deepEqual(await status, NONE);
-    assert.deepEqual(b.names, ['SUBMIT_JOB_BG', 'GET_STATUS']);
+    const error = await rejection(client.jobStatus(handle), 'GEARMAN_INVALID_ARGUMENT');
+    assert.match(error.message, /not in the pool/);
   });
 
   it('that looks like an id is a handle all the same', async (t) => {

@@ -428,3 +428,36 @@ describe('a deadline', () => {
     assert.equal(clock.now(), 300);
   });
 });
+
+describe('a call', () => {
+  it('the time of a job is that of the call, whatever becomes of the Date', async (t) => {
+    const peer = await Peer.start(t, serve);
+    const client = clientOf(t, [peer]);
+    const at = new Date(1_000_000);
+    const call = client.doBackground('f', 'w', { at });
+    at.setTime(2_000_000);
+    await call;
+    const request = await (await peer.connection(0)).request(0);
+    assert.equal(request.args[2], '1000');
+  });
+
+  it('half a surrogate pair is no unique ID', async (t) => {
+    const peer = await Peer.start(t, serve);
+    const client = clientOf(t, [peer]);
+    await rejection(client.doBackground('f', 'w', 'a\ud800'), 'GEARMAN_INVALID_ARGUMENT');
+    await rejection(client.jobStatusByUnique('a\ud800'), 'GEARMAN_INVALID_ARGUMENT');
+    assert.equal(peer.connections.length, 0);
+  });
+
+  it('a routing function that ends the client ends the call, too', async (t) => {
+    const peers = [await Peer.start(t, serve), await Peer.start(t, serve)];
+    const client = clientOf(t, peers, {
+      timeout: Infinity,
+      routing: (_job, servers) => {
+        client.destroy();
+        return servers;
+      },
+    });
+    await rejection(client.doBackground('f', 'w'), 'GEARMAN_SHUTDOWN');
+  });
+});

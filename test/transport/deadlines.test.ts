@@ -385,4 +385,11 @@ describe('deadlines', () => {
       }),
     );
   });
+
+  it('may each have a duration of its own', () => {
+    const { world, log, deadlines, alarm } = setUp();
+    for (let ms = 1; ms <= 150_000; ms++) deadlines.start(alarm('x'), ms + 1000);
+    world.pass(1100);
+    assert.equal(log.length, 100);
+  });
 });

@@ -124,12 +124,21 @@ export function describe(error: unknown): string {
     const parts = error.errors.map(describe).join('; ');
     return error.message === '' ? parts : `${error.message}: ${parts}`;
   }
-  return error instanceof Error ? error.message : String(error);
+  return error instanceof Error ? error.message : textOf(error);
 }
 
 /** The same thrown value as an Error. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown));
+  return thrown instanceof Error ? thrown : new Error(textOf(thrown));
+}
+
+/** Some values have no text, or throw when they are asked for it. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return `a value of type ${typeof thrown}`;
+  }
 }
 
 /**

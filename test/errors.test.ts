@@ -1,7 +1,9 @@
 /** Errors: what they carry, how they print. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { inspect } from 'node:util';
 import {
+  ERROR_CODES,
   GearmanArgumentError,
   GearmanConnectionError,
   GearmanError,
@@ -10,49 +12,177 @@ import {
   asError,
   describe as describeError,
   failAtCaller,
+  invalidArgument,
+  type GearmanErrorCode,
+  type GearmanErrorDetails,
 } from '../src/errors.js';
 
-describe('an error', () => {
-  it('is a GearmanError of a class that says what the caller can do', () => {
-    for (const Class of [GearmanArgumentError, GearmanConnectionError, GearmanProtocolError, GearmanServerError]) {
-      const error = new Class('GEARMAN_TIMEOUT', 'too late');
-      assert.ok(error instanceof GearmanError);
-      assert.equal(error.name, Class.name);
-      assert.match(String(error), /^Gearman\w+Error: too late$/);
+const CLASSES = [GearmanArgumentError, GearmanConnectionError, GearmanProtocolError, GearmanServerError];
+
+/** Everything that an error may know. */
+const ALL = {
+  server: 'a:4730',
+  function: 'reverse',
+  unique: 'u',
+  handle: 'H:1',
+  maybeSubmitted: true,
+  serverCode: 'QUEUE_ERROR',
+  unreachable: ['b:4730'],
+} as const;
+
+describe('the table of codes', () => {
+  it('has names as libgearman has them, each with what it means', () => {
+    for (const [code, meaning] of Object.entries(ERROR_CODES)) {
+      assert.match(code, /^GEARMAN_[A-Z]+(_[A-Z]+)*$/);
+      assert.match(meaning, /^[A-Z'].*[.?]$/);
     }
-    assert.equal(new GearmanError('GEARMAN_NO_SERVERS', '').name, 'GearmanError');
-    assert.equal(new GearmanError('GEARMAN_ABORTED', '').name, 'AbortError');
+  });
+});
+
+describe('an error', () => {
+  for (const Class of CLASSES) {
+    it(`may be a ${Class.name}, which is a GearmanError and an Error`, () => {
+      const error = new Class('GEARMAN_TIMEOUT', 'too late');
+      assert.ok(error instanceof Class && error instanceof GearmanError && error instanceof Error);
+      assert.equal(error.name, Class.name);
+      assert.equal(String(error), `${Class.name}: too late`);
+      for (const Other of CLASSES) assert.equal(error instanceof Other, Other === Class);
+    });
+  }
+
+  it('of no other class is a GearmanError by name, an AbortError when its call was aborted', () => {
+    for (const code of Object.keys(ERROR_CODES) as GearmanErrorCode[]) {
+      const error = new GearmanError(code, 'm');
+      assert.equal(error.code, code);
+      assert.equal(error.name, code === 'GEARMAN_ABORTED' ? 'AbortError' : 'GearmanError');
+    }
   });
 
-  it('has only the details that are known', () => {
-    const error = new GearmanError('GEARMAN_TIMEOUT', 'm', { server: 'a:1', unique: undefined, maybeSubmitted: false });
-    assert.deepEqual(Object.keys(error).sort(), ['code', 'maybeSubmitted', 'server']);
-    assert.equal('cause' in error, false);
+  it('prints its name and message, a stack that begins where it was made, and what it knows', () => {
+    const text = inspect(new GearmanConnectionError('GEARMAN_TIMEOUT', 'too late', { server: 'a:4730' }));
+    assert.match(text, /^GearmanConnectionError: too late\n {4}at .*errors\.test/);
+    assert.match(text, /code: 'GEARMAN_TIMEOUT',\s+server: 'a:4730'/);
+    assert.match(inspect(new GearmanError('GEARMAN_ABORTED', 'stopped')), /AbortError.*: stopped\n/);
   });
 
-  it('serializes with name, message, code, details and the message of its cause', () => {
-    const cause = new AggregateError([new Error('one'), new Error('two')]);
-    const error = new GearmanConnectionError('GEARMAN_COULD_NOT_CONNECT', 'm', { unreachable: ['a:1'], cause });
-    assert.deepEqual(JSON.parse(JSON.stringify(error)), {
+  for (const [key, value] of Object.entries(ALL)) {
+    it(`has ${key} if that is known, and not otherwise`, () => {
+      const details: GearmanErrorDetails = { [key]: value };
+      const error = new GearmanError('GEARMAN_TIMEOUT', 'm', details);
+      assert.equal(Reflect.get(error, key), value);
+      assert.deepEqual(Object.keys(error).sort(), ['code', key].sort());
+      const without = new GearmanError('GEARMAN_TIMEOUT', 'm', { [key]: undefined });
+      assert.equal(key in without, false);
+    });
+  }
+
+  it('keeps all that is known, a false as well', () => {
+    const error = new GearmanError('GEARMAN_TIMEOUT', 'm', ALL);
+    assert.deepEqual(Object.fromEntries(Object.entries(error)), { code: 'GEARMAN_TIMEOUT', ...ALL });
+    assert.equal(new GearmanError('GEARMAN_TIMEOUT', 'm', { maybeSubmitted: false }).maybeSubmitted, false);
+  });
+
+  it('has its cause, whatever that is, and none if there is none', () => {
+    for (const cause of [new Error('x'), 'text', null, 0]) {
+      assert.equal(new GearmanError('GEARMAN_TIMEOUT', 'm', { cause }).cause, cause);
+    }
+    assert.equal('cause' in new GearmanError('GEARMAN_TIMEOUT', 'm'), false);
+    assert.equal('cause' in new GearmanError('GEARMAN_TIMEOUT', 'm', { cause: undefined }), false);
+  });
+
+  it('does not let the details be changed', () => {
+    const error = new GearmanError('GEARMAN_TIMEOUT', 'm', { server: 'a' });
+    assert.throws(() => Object.assign(error, { server: 'b' }), TypeError);
+    assert.equal(error.server, 'a');
+  });
+
+  it('about an argument is a GearmanArgumentError', () => {
+    const error = invalidArgument('Fix it.', { server: 'a:4730' });
+    assert.ok(error instanceof GearmanArgumentError);
+    assert.deepEqual([error.code, error.message, error.server], ['GEARMAN_INVALID_ARGUMENT', 'Fix it.', 'a:4730']);
+  });
+});
+
+describe('an error as JSON', () => {
+  const json = (error: GearmanError): unknown => JSON.parse(JSON.stringify(error));
+
+  it('has its name, message and code, and no more if no more is known', () => {
+    const expected = { name: 'GearmanError', message: 'm', code: 'GEARMAN_SHUTDOWN' };
+    assert.deepEqual(json(new GearmanError('GEARMAN_SHUTDOWN', 'm')), expected);
+  });
+
+  it('has every detail, and the message of its cause', () => {
+    const cause = new Error('connect ECONNREFUSED');
+    const error = new GearmanConnectionError('GEARMAN_COULD_NOT_CONNECT', 'm', { ...ALL, cause });
+    assert.deepEqual(json(error), {
       name: 'GearmanConnectionError',
       message: 'm',
       code: 'GEARMAN_COULD_NOT_CONNECT',
-      unreachable: ['a:1'],
-      cause: 'one; two',
+      ...ALL,
+      cause: 'connect ECONNREFUSED',
     });
+  });
+
+  it('lists the parts of an AggregateError, whose own message is empty when Node makes it', () => {
+    const cause = new AggregateError([new Error('connect ::1'), new Error('connect 127.0.0.1')]);
+    const error = new GearmanConnectionError('GEARMAN_COULD_NOT_CONNECT', 'm', { cause });
+    assert.equal(error.toJSON()['cause'], 'connect ::1; connect 127.0.0.1');
+  });
+
+  it('can be made of a cause that JSON cannot show', () => {
+    const circular: { self?: unknown } = {};
+    circular.self = circular;
+    for (const cause of [circular, 1n, Symbol('s'), () => 0]) {
+      assert.doesNotThrow(() => JSON.stringify(new GearmanError('GEARMAN_ABORTED', 'm', { cause })));
+    }
   });
 });
 
 describe('describe', () => {
-  it('makes one line of anything that was thrown', () => {
-    assert.equal(describeError(new AggregateError([new Error('x'), 'y'], 'both')), 'both: x; y');
-    assert.equal(describeError('text'), 'text');
-    assert.equal(asError('text').message, 'text');
+  const cases: readonly [what: string, thrown: unknown, line: string][] = [
+    ['an error', new Error('x'), 'x'],
+    ['an error of ours', new GearmanError('GEARMAN_TIMEOUT', 'late'), 'late'],
+    ['an AggregateError', new AggregateError([new Error('x'), 'y'], 'both'), 'both: x; y'],
+    ['an AggregateError without a message', new AggregateError([new Error('x'), new Error('y')]), 'x; y'],
+    [
+      'one inside another',
+      new AggregateError([new AggregateError([new Error('x')], 'in'), 'y'], 'out'),
+      'out: in: x; y',
+    ],
+    ['a string', 'text', 'text'],
+    ['undefined', undefined, 'undefined'],
+    ['null', null, 'null'],
+    ['a number', 7, '7'],
+    ['a symbol', Symbol('s'), 'Symbol(s)'],
+  ];
+  for (const [what, thrown, line] of cases) {
+    it(`makes one line of ${what}`, () => {
+      assert.equal(describeError(thrown), line);
+    });
+  }
+
+  it('makes a line of what has no text, too', () => {
+    assert.doesNotThrow(() => describeError(Object.create(null)));
+  });
+});
+
+describe('asError', () => {
+  it('leaves an error as it is', () => {
+    const error = new TypeError('x');
+    assert.equal(asError(error), error);
+  });
+
+  it('makes one of everything else', () => {
+    for (const thrown of ['text', undefined, 7]) {
+      assert.ok(asError(thrown) instanceof Error);
+      assert.equal(asError(thrown).message, String(thrown));
+    }
+    assert.ok(asError(Object.create(null)) instanceof Error);
   });
 });
 
 describe('failAtCaller', () => {
-  it('rejects with a stack that ends in the line that awaits', async () => {
+  it('rejects with the error itself, with a stack that ends in the line that awaits', async () => {
     let resolve: (value: Promise<never>) => void = () => undefined;
     const call = new Promise<never>((settle) => {
       resolve = settle;
@@ -60,12 +190,16 @@ describe('failAtCaller', () => {
     async function theCaller(): Promise<void> {
       await call;
     }
-    const outcome = assert.rejects(
-      theCaller(),
-      (error) => error instanceof Error && (error.stack ?? '').includes('at async theCaller'),
-    );
+    const error = new GearmanError('GEARMAN_TIMEOUT', 'late');
+    const outcome = assert.rejects(theCaller(), (thrown) => {
+      assert.equal(thrown, error);
+      assert.match(error.stack ?? '', /^GearmanError: late\n/);
+      assert.match(error.stack ?? '', /at async theCaller/);
+      assert.doesNotMatch(error.stack ?? '', /failAtCaller/);
+      return true;
+    });
     setImmediate(() => {
-      resolve(failAtCaller(new Error('late')));
+      resolve(failAtCaller(error));
     });
     await outcome;
   });

@@ -128,17 +128,19 @@ export function asOptions(options: GearmanClientOptions | Servers): GearmanClien
 /** Checks the client's options and fills in the defaults. `servers` is read elsewhere, for it may come from the environment. */
 export function readClientOptions(given: GearmanClientOptions): Settings {
   const options: GearmanClientOptions = copy(given, CLIENT_KEYS, 'GearmanClient');
-  const { prefix = '' } = options;
+  const { timeout = 10_000, connectTimeout = 3000, heartbeat = 3000, backoff = {} } = options;
+  const { routing = 'by-unique', resubmit = false, prefix = '' } = options;
+  const { maxInFlight = 1024, maxPacketSize = 64 * 1024 * 1024 } = options;
   return {
     tls: checkTls(options.tls),
-    timeout: checkTime('timeout', options.timeout ?? 10_000),
-    connectTimeout: checkTime('connectTimeout', options.connectTimeout ?? 3000),
-    heartbeat: checkTime('heartbeat', options.heartbeat ?? 3000),
-    backoff: checkBackoff(options.backoff ?? {}),
-    router: routerFor(options.routing ?? 'by-unique'),
-    resubmit: checkBoolean('resubmit', options.resubmit ?? false),
-    maxInFlight: checkCount('maxInFlight', options.maxInFlight ?? 1024, Number.MAX_SAFE_INTEGER),
-    maxPacketSize: checkCount('maxPacketSize', options.maxPacketSize ?? 64 * 1024 * 1024, LARGEST_PACKET),
+    timeout: checkTime('timeout', timeout),
+    connectTimeout: checkTime('connectTimeout', connectTimeout),
+    heartbeat: checkTime('heartbeat', heartbeat),
+    backoff: checkBackoff(backoff),
+    router: routerFor(routing),
+    resubmit: checkBoolean('resubmit', resubmit),
+    maxInFlight: checkCount('maxInFlight', maxInFlight, Number.MAX_SAFE_INTEGER),
+    maxPacketSize: checkCount('maxPacketSize', maxPacketSize, LARGEST_PACKET),
     prefix: prefix === '' ? prefix : checkFunction(prefix, 'The option prefix'),
   };
 }

@@ -1,5 +1,13 @@
 /** Which job servers a client has: those that were named, or the default while none ever was. */
-import { DEFAULT_HOST, parseServer, parseServers, type ServerAddress, type Servers } from '../transport/address.js';
+import { describe, invalidArgument } from '../errors.js';
+import {
+  DEFAULT_HOST,
+  parseServer,
+  parseServers,
+  type Address,
+  type ServerAddress,
+  type Servers,
+} from '../transport/address.js';
 import type { Pool } from '../transport/pool.js';
 import type { Settings } from './options.js';
 
@@ -37,8 +45,16 @@ export class NamedServers {
   fillIn(): void {
     if (this.#kind !== 'none') return;
     const fromEnvironment = process.env['GEARMAN_SERVERS'] ?? '';
-    const addresses = parseServers(fromEnvironment.trim() === '' ? DEFAULT_HOST : fromEnvironment, this.#settings.tls);
-    for (const address of addresses) this.#pool.add(address);
+    for (const address of this.#readDefault(fromEnvironment)) this.#pool.add(address);
     this.#kind = 'default';
+  }
+
+  #readDefault(fromEnvironment: string): Address[] {
+    if (fromEnvironment.trim() === '') return parseServers(DEFAULT_HOST, this.#settings.tls);
+    try {
+      return parseServers(fromEnvironment, this.#settings.tls);
+    } catch (error) {
+      throw invalidArgument(`The environment variable GEARMAN_SERVERS: ${describe(error)}`);
+    }
   }
 }

@@ -91,7 +91,7 @@ export function normalizeName(name: string): string {
 function splitHostPort(text: string): { host: string; port: string | undefined } {
   const trimmed = text.trim();
   if (isIPv6(trimmed)) return { host: trimmed, port: undefined };
-  const [, host, port] = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s.exec(trimmed) ?? [];
+  const [, host, port] = /^(\[[^\]]*\]|[^:[]*)(?::(.*))?$/s.exec(trimmed) ?? [];
   if (host === undefined || trimmed.includes('//')) throw invalidArgument(`'${text}' is no job server. ${ADVICE}`);
   return { host, port };
 }

@@ -59,6 +59,12 @@ describe('a function name', () => {
     }
   });
 
+  it('is refused with half a surrogate pair: as UTF-8 that would be another name', () => {
+    for (const bad of ['f\ud83c', '\udf89f', '\udf89\ud83c'])
+      refuses(() => checkFunction(bad), INVALID, /surrogate|Unicode|well-formed/i);
+    assert.equal(checkFunction('f🎉'), 'f🎉');
+  });
+
   it('is not the only name under these rules: the message says which is meant', () => {
     refuses(() => checkFunction('', 'The option prefix'), INVALID, /^The option prefix is empty/);
     refuses(() => checkFunction(7, 'The option reducer'), INVALID, /^The option reducer must be a string/);
@@ -91,6 +97,11 @@ describe('a unique ID', () => {
       assert.equal(checkUnique(unit.repeat(most)), unit.repeat(most));
       refuses(() => checkUnique(unit.repeat(most + 1)), TOO_LARGE, /bytes; the limit is 63/);
     }
+  });
+
+  it('is refused with half a surrogate pair: as UTF-8 different ones would be the same', () => {
+    for (const bad of ['u\ud800', 'u\udbff', '\udf89'])
+      refuses(() => checkUnique(bad), INVALID, /surrogate|Unicode|well-formed/i);
   });
 
   it("may begin with '#' if it does not end there", () => {

@@ -33,7 +33,7 @@ export interface Asker {
   /** The question did not get to its server, or its answer not back. */
   onNotAsked(question: Question, loss: Loss): void;
   /** The server answered ERROR. */
-  onRefusal(serverCode: string, text: string, server: string): void;
+  onRefusal(question: Question, serverCode: string, text: string): void;
   /** There is no server to ask any more. */
   onImpossible(error: Error): void;
 }
@@ -62,10 +62,10 @@ export class Question extends Request {
     return type === answer || type === TYPE.ERROR;
   }
 
-  override onReply(packet: Packet, server: string): void {
+  override onReply(packet: Packet): void {
     if (packet.type === TYPE.ERROR) {
       const serverCode = packet.latin1(0);
-      this.#asker.onRefusal(serverCode, packet.utf8(1), server);
+      if (!this.settled) this.#asker.onRefusal(this, serverCode, packet.utf8(1));
       return;
     }
     const status = readStatus(packet, this.#asker.subject.key);

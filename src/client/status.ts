@@ -81,12 +81,11 @@ export class Inquiry extends Timed implements Asker {
   }
 
   /** The server answered ERROR. */
-  onRefusal(serverCode: string, text: string, server: string): void {
-    if (this.#isSettled) return;
-    const message = `${server} refused it: ${text} (${serverCode}).`;
-    this.#reject(
-      new GearmanServerError('GEARMAN_SERVER_ERROR', this.#say(message), { ...this.#about, server, serverCode }),
-    );
+  onRefusal(question: Question, serverCode: string, text: string): void {
+    const { server } = question;
+    const message = this.#say(`${server} refused it: ${text} (${serverCode}).`);
+    const error = new GearmanServerError('GEARMAN_SERVER_ERROR', message, { ...this.#about, server, serverCode });
+    this.#reject(error);
   }
 
   /** There is no server to ask any more. */

@@ -210,7 +210,7 @@ export class Submission extends Request implements RoutedJob {
     this.#fail(
       new GearmanServerError('GEARMAN_SERVER_ERROR', message, {
         ...this.#details(server),
-        maybeSubmitted: false,
+        maybeSubmitted: this.#wasLost,
         serverCode,
       }),
     );

@@ -5,9 +5,6 @@ import type { Runtime, Timer } from '../runtime.js';
 const SWEEP_MS = 100;
 /** From this lateness on, in milliseconds, the event loop stood still and what waited could not be answered. */
 const LATE_MS = 25;
-/** Below this lateness, in milliseconds, nothing can have come that was not read. */
-const PUNCTUAL_MS = 2;
-
 /** Something that becomes due unless it is stopped. A link in the list of what has the same duration, so that it costs no object. */
 export abstract class Timed {
   /** When it is due, in the time of {@link Deadlines.now}. */
@@ -51,8 +48,7 @@ export class Deadlines {
   #wakeMs = Infinity;
   /** The time in which the event loop stood still, so far. */
   #lostMs = 0;
-  /** The sweep that is due comes late; and the sockets are being read before it. */
-  #wasLate = false;
+  /** The timer has rung, and the sockets are read before the sweep. */
   #isReading = false;
   #holds = 0;
 
@@ -64,9 +60,7 @@ export class Deadlines {
   now(): number {
     const now = this.#runtime.now() - this.#lostMs;
     const late = now - this.#wakeMs;
-    // Reading the sockets after a stall is no lost time.
     if (late < LATE_MS || this.#isReading) return now;
-    this.#wasLate = true;
     this.#lostMs += late;
     return this.#wakeMs;
   }
@@ -123,14 +117,13 @@ export class Deadlines {
     this.#timer.hold(this.#holds > 0);
   }
 
+  /** What is due now is looked at when the sockets were read; what its callers compute meanwhile is lost time, too. */
   #onTimer(): void {
-    const late = this.now() - this.#wakeMs;
-    if (late < PUNCTUAL_MS && !this.#wasLate) {
-      this.#sweep();
-      return;
-    }
+    const rangMs = this.now();
     this.#isReading = true;
     this.#runtime.afterPoll(() => {
+      const readMs = this.now() - rangMs;
+      if (readMs >= LATE_MS) this.#lostMs += readMs;
       this.#sweep();
     });
   }
@@ -138,7 +131,7 @@ export class Deadlines {
   #sweep(): void {
     this.#timer = undefined;
     this.#wakeMs = Infinity;
-    this.#wasLate = this.#isReading = false;
+    this.#isReading = false;
     const now = this.now();
     for (const [duration, ring] of this.#rings) {
       if (ring.first === undefined) this.#rings.delete(duration);

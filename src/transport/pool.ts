@@ -23,7 +23,7 @@ export class Pool {
   /** The endpoints in the order in which they were added, which some routings go by. */
   #list: readonly Endpoint[] = [];
   /** Endpoints that were removed and whose sockets are not gone. */
-  readonly #retiring = new Set<Promise<void>>();
+  readonly #retiring = new Map<Endpoint, Promise<void>>();
   /** Requests that no server takes now. */
   readonly #parked = new Waiting();
   #sequence = 0;
@@ -138,14 +138,16 @@ export class Pool {
   /** Ends all connections: when what was written is answered, or now if there is an error. Resolves when the sockets are gone. */
   async close(end: GearmanError, error?: GearmanConnectionError): Promise<void> {
     this.#end = end;
-    for (const endpoint of this.#list) this.#retire(endpoint, error);
+    for (const endpoint of [...this.#list, ...this.#retiring.keys()]) this.#retire(endpoint, error);
     this.#place(this.#parked.take());
-    await Promise.all(this.#retiring);
+    await Promise.all(this.#retiring.values());
   }
 
   #retire(endpoint: Endpoint, error?: GearmanConnectionError): void {
-    const gone = endpoint.retire(error).finally(() => this.#retiring.delete(gone));
-    this.#retiring.add(gone);
+    this.#retiring.set(
+      endpoint,
+      endpoint.retire(error).finally(() => this.#retiring.delete(endpoint)),
+    );
   }
 
   /** Nothing is taken after the end, nor by an empty pool. A routing function may bring about both. */

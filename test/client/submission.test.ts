@@ -460,4 +460,30 @@ describe('a call', () => {
     });
     await rejection(client.doBackground('f', 'w'), 'GEARMAN_SHUTDOWN');
   });
+
+  it('that was lost and then refused may be submitted all the same', async (t) => {
+    const first = await Peer.start(t, (connection) => {
+      connection.onRequest = () => {
+        connection.socket.resetAndDestroy();
+      };
+    });
+    const second = await Peer.start(t, (connection) => {
+      connection.onRequest = () => {
+        connection.send(errorPacket());
+      };
+    });
+    const client = clientOf(t, [first, second], { resubmit: true });
+    const error = await rejection(client.doBackground('f', 'w'), 'GEARMAN_SERVER_ERROR');
+    assert.equal(error.maybeSubmitted, true);
+  });
+
+  it('on a server that has left the pool is cut by destroy()', async (t) => {
+    const peers = [await Peer.start(t, () => undefined), await Peer.start(t, serve)];
+    const client = clientOf(t, peers, { timeout: Infinity, heartbeat: Infinity });
+    const call = rejection(client.doBackground('f', 'w'), 'GEARMAN_SHUTDOWN');
+    await (await peers[0]?.connection(0))?.received(1);
+    client.removeServer(peers[0]?.name ?? '');
+    client.destroy();
+    assert.equal((await call).maybeSubmitted, true);
+  });
 });

@@ -45,6 +45,18 @@ describe('two servers on hosts of the same name', () => {
   });
 });
 
+describe('one unique ID with two functions', () => {
+  it('may be two jobs on two servers, which are told apart by the server', async (t) => {
+    const [a, b] = await startAll(t, 2);
+    assert.ok(a && b);
+    const client = poolOf(t, [a, b]);
+    await client.doBackground('f', 'w', { unique: 'id', server: a.name });
+    await client.doBackground('g', 'w', { unique: 'id', server: b.name });
+    await assert.rejects(client.jobStatusByUnique('id'), { code: 'GEARMAN_AMBIGUOUS_HANDLE' });
+    assert.deepEqual(await client.jobStatusByUnique('id', { server: b.name }), [true, false, 0, 0, 0]);
+  });
+});
+
 describe('three servers', () => {
   it('hold one job for a unique ID that several processes submit, each with its own order of the list', async (t) => {
     const servers = await startAll(t, 3);
@@ -210,6 +222,42 @@ describe('a server that is stopped (SIGSTOP) before it is used', () => {
   });
 });
 
+describe('a server that is in doubt', () => {
+  it('is waited for by a job whose unique ID may be there already', async (t) => {
+    const servers = await startAll(t, 2);
+    const client = poolOf(t, servers, { heartbeat: 5000 });
+    const first = await client.submitBackground('f', 'w', { unique: 'id' });
+    const home = servers.find(({ name }) => name === first.server);
+    home?.stop();
+    // A call that times out is what raises the doubt.
+    await assert.rejects(client.doBackground('f', 'w', { unique: 'id', timeout: 50 }), { code: 'GEARMAN_TIMEOUT' });
+    const state = client.servers.find(({ name }) => name === first.server)?.state;
+    assert.equal(state, 'suspect');
+    const second = client.submitBackground('f', 'w', { unique: 'id' });
+    const elsewhere = await client.submitBackground('f', 'w');
+    assert.notEqual(elsewhere.server, first.server);
+    home?.continue();
+    assert.equal((await second).id, first.id);
+  });
+});
+
+describe('a watch', () => {
+  it('goes on while the server restarts, and tells that it does not know the job any more', async (t) => {
+    const [server] = await startAll(t, 1);
+    assert.ok(server);
+    const client = poolOf(t, [server]);
+    const job = await client.submitBackground('f', 'w');
+    const seen: boolean[] = [];
+    for await (const { known } of job.watch({ interval: 5 })) {
+      seen.push(known);
+      if (!known) break;
+      await server.kill();
+      await server.restart();
+    }
+    assert.deepEqual(seen, [true, false]);
+  });
+});
+
 describe('when no server is up', () => {
   it('a call waits for the first that returns', async (t) => {
     const servers = await startAll(t, 3);
@@ -259,9 +307,9 @@ describe('when one of two servers is down', () => {
     const client = poolOf(t, [up, down]);
     assert.deepEqual(await client.jobStatus(handle), [true, false, 0, 0]);
     assert.deepEqual(await client.jobStatusByUnique(unique), [true, false, 0, 0, 0]);
-    for (const question of [client.jobStatus('H:unknown:1'), client.jobStatusByUnique('unknown')]) {
-      await assert.rejects(question, { code: 'GEARMAN_COULD_NOT_CONNECT', unreachable: [down.name] });
-    }
+    const unknown = { code: 'GEARMAN_COULD_NOT_CONNECT', unreachable: [down.name] };
+    await assert.rejects(client.jobStatus('H:unknown:1'), unknown);
+    await assert.rejects(client.jobStatusByUnique('unknown'), unknown);
     await down.restart();
     const [echo] = await client.ping({ server: down.name });
     assert.equal(echo?.error, undefined);

@@ -35,13 +35,13 @@ describe('over a slow link', () => {
   it('a workload may take longer than the heartbeat to get through', async (t) => {
     const gearmand = await Gearmand.start(t);
     const port = await startSlowLink(t, gearmand, 20_000);
-    const client = new GearmanClient({ servers: { host: '127.0.0.1', port }, heartbeat: 300, timeout: 30_000 });
+    const client = new GearmanClient({ servers: { host: '127.0.0.1', port }, heartbeat: 1000, timeout: 30_000 });
     t.after(() => {
       client.destroy();
     });
     await client.doBackground('f', 'small');
     // What was written before it and after it gets its answer, too.
-    const calls = ['before', Buffer.alloc(32 * 1024 * 1024), 'after'].map((each) => client.doBackground('f', each));
+    const calls = ['before', Buffer.alloc(64 * 1024 * 1024), 'after'].map((each) => client.doBackground('f', each));
     await Promise.all(calls);
     assert.equal(await gearmand.countJobs('f'), 4);
   });

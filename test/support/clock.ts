@@ -14,6 +14,7 @@ export class Clock implements Runtime {
   readonly #received = new Condition();
   #receivedBytes = 0;
   #nowMs = 0;
+  #isStalled = false;
 
   connect(target: Target, onUp: () => void): Duplex {
     const socket = nodeRuntime.connect(target, onUp);
@@ -30,7 +31,9 @@ export class Clock implements Runtime {
   }
 
   afterPoll(callback: () => void): void {
-    nodeRuntime.afterPoll(callback);
+    // After a stall the sockets are really read; otherwise what is to be read has been.
+    if (this.#isStalled) nodeRuntime.afterPoll(callback);
+    else callback();
   }
 
   fillRandom(bytes: Uint8Array): void {
@@ -88,7 +91,9 @@ export class Clock implements Runtime {
   /** The event loop stands still for so long, or the process is stopped: whatever is due rings late. */
   stall(ms: number): void {
     this.#nowMs += ms;
+    this.#isStalled = true;
     this.advance(0);
+    this.#isStalled = false;
   }
 
   #first(): Alarm | undefined {

@@ -34,10 +34,17 @@ export class Gearmand {
 
   /** Starts one, with more of its options if need be, and ends it behind the test. */
   static async start(cleaner: Cleaner, ...args: string[]): Promise<Gearmand> {
-    const gearmand = new Gearmand(await freePort(), args);
-    cleaner.after(() => gearmand.kill());
-    await gearmand.restart();
-    return gearmand;
+    for (let attempt = 1; ; attempt++) {
+      const gearmand = new Gearmand(await freePort(), args);
+      cleaner.after(() => gearmand.kill());
+      try {
+        await gearmand.restart();
+        return gearmand;
+      } catch (error) {
+        // Somebody else may have taken the port in the meantime.
+        if (attempt === 3) throw error;
+      }
+    }
   }
 
   /** Its name in a pool. */
@@ -52,7 +59,8 @@ export class Gearmand {
     this.#process = child;
     // Also when this process ends early: a job server that nobody knows of would stay for ever.
     process.once('exit', this.#killNow);
-    while (!(await this.#answers())) {
+    await once(child, 'spawn');
+    while (!(await this.#answers(`OK ${child.pid}`))) {
       if (hasEnded(child)) throw new Error(`gearmand ended with ${child.exitCode ?? child.signalCode}`);
     }
   }
@@ -112,9 +120,10 @@ export class Gearmand {
     this.#process?.kill('SIGKILL');
   };
 
-  async #answers(): Promise<boolean> {
+  /** Whether it answers, and not another one on its port. */
+  async #answers(pid: string): Promise<boolean> {
     try {
-      return (await this.ask('version')).length > 0;
+      return (await this.ask('getpid'))[0] === pid;
     } catch {
       return false;
     }

@@ -3,6 +3,7 @@ import type { ConnectionOptions } from 'node:tls';
 import { isDate } from 'node:util/types';
 import { invalidArgument } from '../errors.js';
 import { checkFunction, checkUnique, kindOf } from '../protocol/arguments.js';
+import { MAX_DATA_BYTES } from '../protocol/packet.js';
 import { checkTls, type Servers } from '../transport/address.js';
 import type { Backoff } from '../transport/backoff.js';
 import { routerFor, type Router, type Routing } from '../transport/routing.js';
@@ -115,8 +116,6 @@ const SUBMIT_KEYS = [...REQUEST_KEYS, 'unique', 'at', 'reducer', 'resubmit'];
 
 /** The longest time that a timer of Node takes, about 24.8 days. */
 const LONGEST_TIMER = 2 ** 31 - 1;
-/** What a packet's 32-bit length leaves for data. */
-const LARGEST_PACKET = 0xffff_ffff - 8192;
 
 /** A lone server and a list of them stand for the options that name them. */
 export function asOptions(options: GearmanClientOptions | Servers): GearmanClientOptions {
@@ -140,7 +139,7 @@ export function readClientOptions(given: GearmanClientOptions): Settings {
     router: routerFor(routing),
     resubmit: checkBoolean('resubmit', resubmit),
     maxInFlight: checkCount('maxInFlight', maxInFlight, Number.MAX_SAFE_INTEGER),
-    maxPacketSize: checkCount('maxPacketSize', maxPacketSize, LARGEST_PACKET),
+    maxPacketSize: checkCount('maxPacketSize', maxPacketSize, MAX_DATA_BYTES),
     prefix: prefix === '' ? prefix : checkFunction(prefix, 'The option prefix'),
   };
 }

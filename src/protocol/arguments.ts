@@ -4,6 +4,7 @@
  */
 import { isUint8Array } from 'node:util/types';
 import { GearmanArgumentError, invalidArgument } from '../errors.js';
+import { MAX_DATA_BYTES } from './packet.js';
 
 /** libgearman's limit; gearmand closes the connection at about 8 KiB. */
 const MAX_FUNCTION_BYTES = 511;
@@ -11,8 +12,6 @@ const MAX_FUNCTION_BYTES = 511;
 const MAX_UNIQUE_BYTES = 63;
 /** gearmand gives no answer at all to a longer one. */
 const MAX_HANDLE_BYTES = 63;
-/** A packet's length is an unsigned 32-bit number; the names take a part of it. */
-const MAX_WORKLOAD_BYTES = 0xffff_ffff - 8192;
 
 /** A job's payload: bytes, or a string that is sent as UTF-8. */
 export type Workload = string | Uint8Array;
@@ -62,10 +61,10 @@ export function checkWorkload(workload: unknown): Workload {
     const advice = 'Serialize it first, for example with JSON.stringify.';
     throw invalidArgument(`The workload must be a string or a Uint8Array, not ${kindOf(workload)}. ${advice}`);
   }
-  if (workload.length * 3 <= MAX_WORKLOAD_BYTES) return workload;
+  if (workload.length * 3 <= MAX_DATA_BYTES) return workload;
   const bytes = Buffer.byteLength(workload);
-  if (bytes > MAX_WORKLOAD_BYTES)
-    throw tooLarge('The workload', bytes, MAX_WORKLOAD_BYTES, 'Store it elsewhere and send a reference.');
+  if (bytes > MAX_DATA_BYTES)
+    throw tooLarge('The workload', bytes, MAX_DATA_BYTES, 'Store it elsewhere and send a reference.');
   return workload;
 }
 

@@ -1,10 +1,7 @@
 /** Bytes to packets. */
 import { GearmanProtocolError } from '../errors.js';
 import { Packet } from './incoming.js';
-import { HEADER_BYTES, MAGIC_NUMBER, PACKET_TYPES, nameOfType, type Magic } from './packet.js';
-
-/** What a packet may hold besides its data: names, IDs, separators. */
-const ARGUMENT_BYTES = 8192;
+import { ARGUMENT_BYTES, HEADER_BYTES, MAGIC_NUMBER, PACKET_TYPES, nameOfType, type Magic } from './packet.js';
 
 /** Below this, pieces of a body are copied together as they come, so that bytes that drip in cost no object each. */
 const SMALL_PIECE = 4096;

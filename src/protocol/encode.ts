@@ -18,7 +18,7 @@ export function maxByteLength(argument: Argument): number {
   return typeof argument === 'string' ? argument.length * 3 : argument.byteLength;
 }
 
-/** Writes an argument and returns the offset behind it. The target must have room for {@link maxByteLength}. */
+/** Writes an argument and returns the offset behind it. The target must have room for its bytes. */
 export function writeArgument(target: Buffer, offset: number, argument: Argument): number {
   if (typeof argument !== 'string') {
     target.set(argument, offset);
@@ -77,14 +77,8 @@ export function encode(magic: Magic, type: number, args: readonly Argument[] = [
   writeHeader(packet, 0, { magic, type, length: bodyLength });
   let offset = HEADER_BYTES;
   // The NUL between two arguments is there already: the buffer starts as zeros.
-  for (const part of parts) offset += byteLength(part) === 0 ? 1 : writeExactly(packet, offset, part) + 1;
+  for (const part of parts) offset = writeArgument(packet, offset, part) + 1;
   return packet;
-}
-
-function writeExactly(target: Buffer, offset: number, part: Argument): number {
-  if (typeof part === 'string') return target.write(part, offset, 'utf8');
-  target.set(part, offset);
-  return part.byteLength;
 }
 
 function hasNul(argument: Argument): boolean {

@@ -117,6 +117,12 @@ export const MAGIC_NUMBER: Readonly<Record<Magic, number>> = { REQ: 0x00524551, 
 /** Length of every packet's header in bytes: magic, type and length of the body. */
 export const HEADER_BYTES = 12;
 
+/** What a packet may hold besides its data: names, IDs, separators. gearmand reads them into a buffer of this size. */
+export const ARGUMENT_BYTES = 8192;
+
+/** The most data in a packet: its length is an unsigned 32-bit number, of which the arguments take a part. */
+export const MAX_DATA_BYTES: number = 0xffff_ffff - ARGUMENT_BYTES;
+
 /** `JOB_CREATED`, or the number where there is no such type. */
 export function nameOfType(number: number): string {
   return PACKET_TYPES[number]?.name ?? `packet type ${String(number)}`;

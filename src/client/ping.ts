@@ -76,8 +76,8 @@ export class Ping extends Request {
     this.#fail(error);
   }
 
-  override onRefused(error: Error): void {
-    this.#fail(error instanceof GearmanError ? error : new GearmanError('GEARMAN_INVALID_ARGUMENT', error.message));
+  override onRefused(error: GearmanError): void {
+    this.#fail(error);
   }
 
   override onDue(): void {

@@ -1,5 +1,5 @@
 /** The question to one server how a job is. */
-import { GearmanProtocolError } from '../errors.js';
+import { GearmanProtocolError, type GearmanError } from '../errors.js';
 import type { Batch } from '../protocol/batch.js';
 import type { Packet } from '../protocol/incoming.js';
 import { TYPE, nameOfType } from '../protocol/packet.js';
@@ -35,7 +35,7 @@ export interface Asker {
   /** The server answered ERROR. */
   onRefusal(question: Question, serverCode: string, text: string): void;
   /** There is no server to ask any more. */
-  onImpossible(error: Error): void;
+  onImpossible(error: GearmanError): void;
 }
 
 /** See the head of this file. */
@@ -83,7 +83,7 @@ export class Question extends Request {
     if (!this.settled) this.#asker.onNotAsked(this, loss);
   }
 
-  override onRefused(error: Error): void {
+  override onRefused(error: GearmanError): void {
     this.#asker.onImpossible(error);
   }
 

@@ -89,10 +89,8 @@ export class Inquiry extends Timed implements Asker {
   }
 
   /** There is no server to ask any more. */
-  onImpossible(error: Error): void {
-    if (this.#isSettled) return;
-    const code = error instanceof GearmanError ? error.code : 'GEARMAN_INVALID_ARGUMENT';
-    this.#reject(new GearmanError(code, this.#say(error.message), { ...this.#about, cause: error.cause }));
+  onImpossible({ code, message, cause }: GearmanError): void {
+    if (!this.#isSettled) this.#reject(new GearmanError(code, this.#say(message), { ...this.#about, cause }));
   }
 
   /** The deadline. What is known by then is the answer; the servers that owe theirs are in doubt. */

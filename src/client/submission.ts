@@ -171,11 +171,8 @@ export class Submission extends Request implements RoutedJob {
     );
   }
 
-  override onRefused(error: Error): void {
-    // An error that is not ours was thrown by the caller's routing function.
-    const [code, cause] =
-      error instanceof GearmanError ? [error.code, error.cause] : (['GEARMAN_INVALID_ARGUMENT', error] as const);
-    this.#fail(new GearmanError(code, this.#say(error.message), { ...this.#details(undefined), cause }));
+  override onRefused({ code, message, cause }: GearmanError): void {
+    this.#fail(new GearmanError(code, this.#say(message), { ...this.#details(undefined), cause }));
   }
 
   /** The deadline. */

@@ -15,6 +15,13 @@ function noServers(): GearmanError {
   return new GearmanError('GEARMAN_NO_SERVERS', 'The pool has no job server. Add one with addServer().');
 }
 
+/** Why a request can go nowhere. What is no error of ours was thrown by the caller's routing function. */
+function asRefusal(thrown: unknown): GearmanError {
+  if (thrown instanceof GearmanError) return thrown;
+  const cause = asError(thrown);
+  return invalidArgument(cause.message, { cause });
+}
+
 /** See the head of this file. */
 export class Pool {
   readonly #world: World;
@@ -35,12 +42,7 @@ export class Pool {
     this.#router = router;
   }
 
-  /** The job servers, in the order in which they were added. */
-  get endpoints(): readonly Endpoint[] {
-    return this.#list;
-  }
-
-  /** The names of the job servers. */
+  /** The names of the job servers, in the order in which they were added. */
   get names(): string[] {
     return this.#list.map(({ name }) => name);
   }
@@ -108,7 +110,7 @@ export class Pool {
       if (endpoint === undefined) this.#parked.push(request);
       else endpoint.send(request);
     } catch (error) {
-      request.onRefused(asError(error));
+      request.onRefused(asRefusal(error));
     }
   }
 

@@ -1,5 +1,5 @@
 /** The seam between the transport, which knows requests, and the client, which knows jobs. */
-import type { GearmanConnectionError } from '../errors.js';
+import type { GearmanConnectionError, GearmanError } from '../errors.js';
 import type { Batch } from '../protocol/batch.js';
 import type { Packet } from '../protocol/incoming.js';
 import { Timed } from './deadlines.js';
@@ -58,7 +58,7 @@ export abstract class Request extends Timed {
   /** It was written and its connection died. */
   abstract onLost(loss: Loss): void;
   /** There is no server that it could go to or wait for. */
-  abstract onRefused(error: Error): void;
+  abstract onRefused(error: GearmanError): void;
   /** It was written, and now a call has timed out on that connection. */
   onDoubt(): void {
     // Most requests wait for the verdict.

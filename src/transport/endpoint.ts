@@ -269,8 +269,8 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
   /** Changes the state for the death of the active connection; returns the requests that cannot wait here. */
   #leave(connection: Connection, loss: Loss, ending: Ending): Request[] {
     this.#world.deadlines.stop(this);
-    this.#lastError = loss.error;
     if (connection.isProven && ending === 'closed') {
+      this.#lastError = loss.error;
       this.#setState({ name: 'idle' }, loss.error);
       return [];
     }

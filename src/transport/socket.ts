@@ -30,7 +30,7 @@ export class ServerSocket extends Timed {
   readonly #owner: SocketOwner;
   readonly #socket: Duplex;
   /** What the socket has not got yet, in order. */
-  #unwritten: Uint8Array[] = [];
+  readonly #unwritten: Uint8Array[] = [];
   #state: State = 'connecting';
   /** Resolves when the system has closed the socket. */
   readonly gone: Promise<void>;
@@ -82,20 +82,16 @@ export class ServerSocket extends Timed {
   /** Hands over as much as the socket wants; returns whether that was all and it wants more. */
   #feed(): boolean {
     const socket = this.#socket;
-    let next = 0;
     // One writev for several; its detour is not worth it for one.
     if (this.#unwritten.length > 1) socket.cork();
-    for (
-      let buffer = this.#unwritten[0];
-      buffer !== undefined && !socket.writableNeedDrain;
-      buffer = this.#unwritten[next]
-    ) {
-      if (buffer.length > PIECE_BYTES) this.#unwritten[next] = buffer.subarray(PIECE_BYTES);
-      else next++;
-      socket.write(buffer.length > PIECE_BYTES ? buffer.subarray(0, PIECE_BYTES) : buffer);
+    while (!socket.writableNeedDrain) {
+      const buffer = this.#unwritten.shift();
+      if (buffer === undefined) break;
+      const isWhole = buffer.length <= PIECE_BYTES;
+      if (!isWhole) this.#unwritten.unshift(buffer.subarray(PIECE_BYTES));
+      socket.write(isWhole ? buffer : buffer.subarray(0, PIECE_BYTES));
     }
     if (socket.writableCorked > 0) socket.uncork();
-    this.#unwritten = this.#unwritten.slice(next);
     return this.#unwritten.length === 0 && !socket.writableNeedDrain;
   }
 

@@ -142,9 +142,7 @@ describe('when one of two servers fails in the middle of 10,000 submissions', ()
     mend: (server: Gearmand) => server.restart(),
   };
   const stop = {
-    fail: (server: Gearmand) => {
-      server.stop();
-    },
+    fail: (server: Gearmand) => void server.stop(),
     mend: (server: Gearmand) => {
       server.continue();
     },
@@ -208,7 +206,7 @@ describe('a server that is stopped (SIGSTOP) before it is used', () => {
   it('costs the one call that finds out, and is used again when it goes on', async (t) => {
     const [frozen, other] = await startAll(t, 2);
     assert.ok(frozen && other);
-    frozen.stop();
+    await frozen.stop();
     const client = poolOf(t, [frozen, other], { connectTimeout: 300, timeout: 2000 });
     const outcomes = await Promise.allSettled(Array.from({ length: 200 }, () => client.doBackground('f', 'w')));
     const errors = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
@@ -228,7 +226,7 @@ describe('a server that is in doubt', () => {
     const client = poolOf(t, servers, { heartbeat: 5000 });
     const first = await client.submitBackground('f', 'w', { unique: 'id' });
     const home = servers.find(({ name }) => name === first.server);
-    home?.stop();
+    await home?.stop();
     // A call that times out is what raises the doubt.
     await assert.rejects(client.doBackground('f', 'w', { unique: 'id', timeout: 50 }), { code: 'GEARMAN_TIMEOUT' });
     const state = client.servers.find(({ name }) => name === first.server)?.state;

@@ -1,8 +1,10 @@
 /** Real job servers on free ports, and what they say of themselves. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import * as net from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 
 async function freePort(): Promise<number> {
   const server = net.createServer().listen(0, '127.0.0.1');
@@ -76,9 +78,18 @@ export class Gearmand {
     await ended;
   }
 
-  /** Freezes it: it still accepts connections, and answers nothing. */
-  stop(): void {
+  /** Freezes it: it still accepts connections, and answers nothing from then on. Resolves when each of its threads stands still. */
+  async stop(): Promise<void> {
     this.#process?.kill('SIGSTOP');
+    while (this.#hasThreadThatRuns()) await setImmediate();
+  }
+
+  #hasThreadThatRuns(): boolean {
+    const folder = `/proc/${String(this.#process?.pid)}/task`;
+    // Where there is no such folder, as on macOS, it has to be believed.
+    if (!existsSync(folder)) return false;
+    // "PID (name) STATE ...", T for one that is stopped.
+    return readdirSync(folder).some((id) => !readFileSync(`${folder}/${id}/stat`, 'utf8').includes(') T '));
   }
 
   /** Takes {@link stop} back. */

@@ -3,7 +3,7 @@ export const ERROR_CODES = {
   GEARMAN_INVALID_ARGUMENT: 'A value that was passed in cannot be used; nothing was sent. Fix the call.',
   GEARMAN_ARGUMENT_TOO_LARGE: 'A name, ID or workload that was passed in is too long; nothing was sent. Fix the call.',
   GEARMAN_NO_SERVERS: 'Every job server was removed from the pool. Add one.',
-  GEARMAN_COULD_NOT_CONNECT: 'No job server that could do it was reached; nothing was submitted. Try again later.',
+  GEARMAN_COULD_NOT_CONNECT: 'No job server that could do it was reached. See `maybeSubmitted`; try again later.',
   GEARMAN_LOST_CONNECTION: 'The connection died before the answer came. See `maybeSubmitted`.',
   GEARMAN_TIMEOUT: 'No answer came in time. See `maybeSubmitted`.',
   GEARMAN_SERVER_ERROR: 'The job server refused the request. See `serverCode`.',
@@ -113,9 +113,32 @@ export class GearmanProtocolError extends GearmanError {
   }
 }
 
+/** The subclass of each code; the base class where there is none. */
+const CLASSES: Readonly<Partial<Record<GearmanErrorCode, typeof GearmanError>>> = {
+  GEARMAN_INVALID_ARGUMENT: GearmanArgumentError,
+  GEARMAN_ARGUMENT_TOO_LARGE: GearmanArgumentError,
+  GEARMAN_COULD_NOT_CONNECT: GearmanConnectionError,
+  GEARMAN_LOST_CONNECTION: GearmanConnectionError,
+  GEARMAN_TIMEOUT: GearmanConnectionError,
+  GEARMAN_SERVER_ERROR: GearmanServerError,
+  GEARMAN_INVALID_MAGIC: GearmanProtocolError,
+  GEARMAN_INVALID_COMMAND: GearmanProtocolError,
+  GEARMAN_INVALID_PACKET: GearmanProtocolError,
+  GEARMAN_UNEXPECTED_PACKET: GearmanProtocolError,
+  GEARMAN_DATA_TOO_LARGE: GearmanProtocolError,
+};
+
+/** The error of that code, of its class. */
+export function gearmanError(code: GearmanErrorCode, message: string, details?: GearmanErrorDetails): GearmanError {
+  const error = new (CLASSES[code] ?? GearmanError)(code, message, details);
+  // A stack has ten lines; this one would take the place of one of the caller's.
+  Error.captureStackTrace(error, gearmanError);
+  return error;
+}
+
 /** `GEARMAN_INVALID_ARGUMENT`: every check of what a caller passes throws this. */
-export function invalidArgument(message: string, details?: GearmanErrorDetails): GearmanArgumentError {
-  return new GearmanArgumentError('GEARMAN_INVALID_ARGUMENT', message, details);
+export function invalidArgument(message: string, details?: GearmanErrorDetails): GearmanError {
+  return gearmanError('GEARMAN_INVALID_ARGUMENT', message, details);
 }
 
 /** One line for any thrown value; lists the parts of an AggregateError, whose own message is empty when Node makes it. */

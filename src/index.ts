@@ -1,7 +1,7 @@
 /// <reference types="node" preserve="true" />
 /** Everything a Node application needs to work with Gearman job servers. */
 export { GearmanClient } from './client/client.js';
-export { BackgroundJob } from './client/background.js';
+export type { BackgroundJob } from './client/background.js';
 export { uniqueFor } from './client/unique.js';
 export {
   ERROR_CODES,

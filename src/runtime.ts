@@ -5,8 +5,9 @@
 import { AsyncResource } from 'node:async_hooks';
 import { randomFillSync } from 'node:crypto';
 import * as net from 'node:net';
-import type { Duplex } from 'node:stream';
+import { Duplex } from 'node:stream';
 import * as tls from 'node:tls';
+import { asError } from './errors.js';
 
 /** Where to connect, and how. */
 export interface Target {
@@ -28,7 +29,10 @@ export interface Timer {
 
 /** Everything that a client needs from outside. */
 export interface Runtime {
-  /** Opens a socket that never keeps the process alive; `onUp` runs when it is connected, over TLS when that is verified, too. */
+  /**
+   * Opens a socket that never keeps the process alive; `onUp` runs when it is connected, over TLS when that is verified, too. What
+   * is wrong with the target the socket says, as an `error`.
+   */
   readonly connect: (target: Target, onUp: () => void) => Duplex;
   /** Milliseconds that only go forward, also while the process is stopped. */
   readonly now: () => number;
@@ -44,8 +48,20 @@ export interface Runtime {
 
 const KEEP_ALIVE_MS = 30_000;
 
-/** Sockets and timers outlive the call that happens to make them, so they must not carry its AsyncLocalStorage context on. */
+/**
+ * Sockets and timers outlive the call that happens to make them, so they must not carry its AsyncLocalStorage context on: they get
+ * that in which this file was loaded.
+ */
 const outside = new AsyncResource('GEARMAN');
+
+/** What cannot even be tried, as with TLS options that are wrong, fails as any connection does: one server, not its callers. */
+function tryToOpen(target: Target, onUp: () => void): Duplex {
+  try {
+    return open(target, onUp);
+  } catch (error) {
+    return new Duplex().destroy(asError(error));
+  }
+}
 
 function open(target: Target, onUp: () => void): net.Socket {
   const { host, port } = target;
@@ -63,7 +79,7 @@ function open(target: Target, onUp: () => void): net.Socket {
 
 /** The real world. */
 export const nodeRuntime: Runtime = {
-  connect: (target, onUp) => outside.runInAsyncScope(open, undefined, target, onUp),
+  connect: (target, onUp) => outside.runInAsyncScope(tryToOpen, undefined, target, onUp),
   now: () => performance.now(),
   wallClock: () => Date.now(),
   setTimer: (callback, ms) => {

@@ -1,5 +1,5 @@
 /** The calls of a client that are not settled: each has a deadline and perhaps a signal, and keeps the process alive. */
-import { GearmanError } from '../errors.js';
+import { gearmanError, type GearmanError } from '../errors.js';
 import type { Deadlines, Timed } from '../transport/deadlines.js';
 import { Signals, type Abortable } from '../transport/signals.js';
 
@@ -47,5 +47,5 @@ export class Calls {
 
 /** The error of a call whose signal was aborted. */
 export function aborted(reason: unknown, consequence: string, details = {}): GearmanError {
-  return new GearmanError('GEARMAN_ABORTED', `The call was aborted; ${consequence}.`, { ...details, cause: reason });
+  return gearmanError('GEARMAN_ABORTED', `The call was aborted; ${consequence}.`, { ...details, cause: reason });
 }

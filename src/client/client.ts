@@ -1,6 +1,6 @@
 /** The public face: checks that the client is open, hands each call to the file that knows it, and gives errors the caller's line. */
 import { setMaxListeners } from 'node:events';
-import { GearmanConnectionError, GearmanError, asError, invalidArgument } from '../errors.js';
+import { asError, gearmanError, invalidArgument, type GearmanError } from '../errors.js';
 import { debug, isSubmitTraced, traceStatus, traceSubmit } from '../observe.js';
 import type { Workload } from '../protocol/arguments.js';
 import { nodeRuntime, type Runtime } from '../runtime.js';
@@ -8,7 +8,7 @@ import { DEFAULT_HOST, DEFAULT_PORT, type ServerAddress, type Servers } from '..
 import { Deadlines, Timed } from '../transport/deadlines.js';
 import type { ServerState } from '../transport/endpoint.js';
 import { Pool } from '../transport/pool.js';
-import { BackgroundJob } from './background.js';
+import { BackgroundJob, type JobAsker } from './background.js';
 import { Calls, aborted } from './calls.js';
 import { Handles } from './handles.js';
 import {
@@ -47,7 +47,7 @@ class Cut extends Timed {
  * A client of a pool of Gearman job servers. It connects when it is first used, and keeps the process alive only while a call is
  * outstanding.
  *
- * Every method that returns a promise settles it within `timeout`, and rejects with a {@link GearmanError}; match its `code`:
+ * Every call settles within `timeout`, and rejects with a {@link GearmanError}; match its `code`:
  * `GEARMAN_INVALID_ARGUMENT` and `GEARMAN_ARGUMENT_TOO_LARGE` before anything is sent, `GEARMAN_NO_SERVERS`,
  * `GEARMAN_COULD_NOT_CONNECT`, `GEARMAN_LOST_CONNECTION`, `GEARMAN_TIMEOUT`, `GEARMAN_SERVER_ERROR`, `GEARMAN_ABORTED` and, after
  * `close` or `destroy`, `GEARMAN_SHUTDOWN`.
@@ -59,6 +59,12 @@ export class GearmanClient {
   /** Aborted when the client is closed. */
   readonly #ending = new AbortController();
   readonly #servers: NamedServers;
+  /** What background jobs ask with. */
+  readonly #asker: JobAsker = {
+    byHandle: (id, options) => this.jobStatus(id, options),
+    byUnique: (unique, options) => this.jobStatusByUnique(unique, options),
+    watch: (ask, options) => this.#watch(ask, options),
+  };
   #end: GearmanError | undefined;
 
   /**
@@ -127,7 +133,8 @@ export class GearmanClient {
    * With a unique ID, and while a job with it is queued or running: that job is used, not this one, whatever the workload says, and
    * its handle comes back. Without, or with `''`, a UUIDv1 is made.
    * @param fn - function name: 1 to 511 bytes without NUL
-   * @param workload - a string, sent as UTF-8, or bytes, which must not be changed until the call settles
+   * @param workload - a string, sent as UTF-8, or bytes, which must not be changed until the call settles, nor after an error with
+   * `maybeSubmitted: true`
    * @param unique - unique ID, or options
    * @returns the job handle, exactly as the server sent it, once the server has the job
    * @throws GearmanError with `server`, `function`, `unique` and `maybeSubmitted`; see the class for the codes
@@ -204,9 +211,9 @@ export class GearmanClient {
    * @throws GearmanError `GEARMAN_INVALID_ARGUMENT`, `GEARMAN_NO_SERVERS`, `GEARMAN_ABORTED`, `GEARMAN_SHUTDOWN`
    */
   async ping(options: RequestOptions = {}): Promise<PingResult[]> {
-    const { server, ...limits } = readRequestOptions(options, 'ping');
+    const { pool, settings } = this.#shared;
+    const { server, ...limits } = readRequestOptions(options, 'ping', settings);
     this.#start();
-    const { pool } = this.#shared;
     const names = server === undefined ? pool.requireNames() : [pool.endpoint(server).name];
     const now = (): number => this.#runtime.now();
     const results = await Promise.all(names.map((name) => new Ping(this.#shared, name, limits, now).start().result));
@@ -238,7 +245,7 @@ export class GearmanClient {
    */
   destroy(error?: Error): void {
     this.#shutDown('destroyed', error);
-    const cut = new GearmanConnectionError('GEARMAN_SHUTDOWN', 'the client was destroyed.', { cause: error });
+    const cut = gearmanError('GEARMAN_SHUTDOWN', 'the client was destroyed.', { cause: error });
     void this.#shared.pool.close(cut, cut);
   }
 
@@ -249,7 +256,7 @@ export class GearmanClient {
 
   /** Every call begins here. */
   #start(): void {
-    if (this.#end !== undefined) throw new GearmanError(this.#end.code, this.#end.message, { cause: this.#end.cause });
+    if (this.#end !== undefined) throw gearmanError(this.#end.code, this.#end.message, { cause: this.#end.cause });
     this.#servers.fillIn();
   }
 
@@ -278,7 +285,7 @@ export class GearmanClient {
   }
 
   async #statusByHandle(handleOrId: string, options: RequestOptions): Promise<JobStatus> {
-    const checked = readRequestOptions(options, 'jobStatus');
+    const checked = readRequestOptions(options, 'jobStatus', this.#shared.settings);
     this.#start();
     const ask = (): Promise<UniqueJobStatus> => Inquiry.byHandle(this.#shared, handleOrId, checked).status;
     const [known, running, numerator, denominator] = await traceStatus(handleOrId, ask);
@@ -286,7 +293,7 @@ export class GearmanClient {
   }
 
   async #statusByUnique(unique: string, options: RequestOptions): Promise<UniqueJobStatus> {
-    const checked = readRequestOptions(options, 'jobStatusByUnique');
+    const checked = readRequestOptions(options, 'jobStatusByUnique', this.#shared.settings);
     this.#start();
     return traceStatus(unique, () => Inquiry.byUnique(this.#shared, unique, checked).status);
   }
@@ -298,19 +305,10 @@ export class GearmanClient {
     return watch({ calls, deadlines: this.#deadlines, ending: this.#ending.signal, timeout, ask }, checked);
   }
 
-  /** What background jobs ask with. */
-  get #asker() {
-    return {
-      byHandle: (id: string, options: RequestOptions) => this.jobStatus(id, options),
-      byUnique: (unique: string, options: RequestOptions) => this.jobStatusByUnique(unique, options),
-      watch: (ask: (options: RequestOptions) => Promise<JobStatus>, options: WatchOptions) => this.#watch(ask, options),
-    };
-  }
-
   #shutDown(how: string, cause?: Error): GearmanError {
-    this.#end ??= new GearmanError('GEARMAN_SHUTDOWN', `The client was ${how}. Make a new one.`, { cause });
+    const end = (this.#end ??= gearmanError('GEARMAN_SHUTDOWN', `The client was ${how}. Make a new one.`, { cause }));
     debug.client(how);
     this.#ending.abort();
-    return this.#end;
+    return end;
   }
 }

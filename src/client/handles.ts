@@ -1,5 +1,5 @@
 /** Which servers issued a job handle to this client: two servers on hosts of the same name issue the same handles. */
-import { checkHandle } from '../protocol/arguments.js';
+import { MAX_HANDLE_BYTES, checkHandle } from '../protocol/arguments.js';
 
 /** So many handles are remembered at least, and at most twice as many. */
 const GENERATION = 65_536;
@@ -21,6 +21,8 @@ export class Handles {
 
   /** The server issued the handle to us. */
   remember(handle: string, server: string): void {
+    // Longer ones cannot be asked for.
+    if (handle.length > MAX_HANDLE_BYTES) return;
     const known = this.#younger.get(handle) ?? this.#older.get(handle);
     if (known === undefined || known === server) this.#younger.set(handle, server);
     else this.#younger.set(handle, [...new Set([known, server].flat())]);

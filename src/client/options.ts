@@ -2,7 +2,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import { isDate } from 'node:util/types';
 import { invalidArgument } from '../errors.js';
-import { checkFunction, checkUnique, kindOf } from '../protocol/arguments.js';
+import { checkFunction, checkUnique, kindOf, refuseUnknownKeys } from '../protocol/arguments.js';
 import { MAX_DATA_BYTES } from '../protocol/packet.js';
 import { checkTls, type Servers } from '../transport/address.js';
 import type { Backoff } from '../transport/backoff.js';
@@ -23,7 +23,7 @@ export interface GearmanClientOptions {
   readonly connectTimeout?: number | undefined;
   /**
    * A server that is silent for so long while an answer is due is asked for a sign of life, and given up when that takes as long again;
-   * 3 s by default.
+   * 3 s by default. Taking in what is sent counts as a sign, down to the last 256 KiB.
    */
   readonly heartbeat?: number | undefined;
   /** The pause after a server failed: doubled from `min` (100 ms by default) to `max` (10 s), with jitter. */
@@ -107,6 +107,12 @@ export interface Settings {
   readonly prefix: string;
 }
 
+/** Options of a question with every default filled in. */
+export type QuestionOptions = RequestOptions & Pick<Settings, 'timeout'>;
+
+/** Options of a job with every default filled in. The client's own options are those of a job that has none. */
+export type JobOptions = PrioritySubmitOptions & Pick<Settings, 'timeout' | 'resubmit'>;
+
 const CLIENT_KEYS = [
   ...['servers', 'tls', 'timeout', 'connectTimeout', 'heartbeat', 'backoff'],
   ...['routing', 'resubmit', 'maxInFlight', 'maxPacketSize', 'prefix'],
@@ -145,30 +151,50 @@ export function readClientOptions(given: GearmanClientOptions): Settings {
 }
 
 /** Checks the options of a question. Returns a copy, for the caller may change his before the call settles. */
-export function readRequestOptions(given: unknown, method: string): RequestOptions {
+export function readRequestOptions(given: unknown, method: string, { timeout }: Settings): QuestionOptions {
   const options: RequestOptions = copy(given, REQUEST_KEYS, method);
   checkLimits(options);
   checkServer(options.server);
-  return options;
+  return { ...options, timeout: options.timeout ?? timeout };
 }
 
-/** Checks the options of a job and returns a copy. `priority` is one of them only where the method's name does not say it. */
-export function readSubmitOptions(given: unknown, method: string, named: Priority | undefined): PrioritySubmitOptions {
+/**
+ * Checks the options of a job and returns a copy, with the client's where there are none. `priority` is one of them only where the
+ * method's name does not say it.
+ */
+export function readSubmitOptions(
+  given: unknown,
+  method: string,
+  named: Priority | undefined,
+  settings: Settings,
+): JobOptions {
   const keys = named === undefined ? [...SUBMIT_KEYS, 'priority'] : SUBMIT_KEYS;
   const options: PrioritySubmitOptions = copy(given, keys, method);
   checkLimits(options);
   checkServer(options.server);
-  const { unique, at, reducer, resubmit, priority } = options;
+  const { unique, at, reducer, resubmit = settings.resubmit, timeout = settings.timeout, priority } = options;
   if (unique !== undefined) checkUnique(unique);
   if (at !== undefined && (!isDate(at) || !(at.getTime() >= 0))) {
     throw invalidArgument('The option at must be a valid Date after 1970.');
   }
-  if (reducer !== undefined) checkFunction(reducer, 'The option reducer');
-  if (resubmit !== undefined) checkBoolean('resubmit', resubmit);
+  checkBoolean('resubmit', resubmit);
   if (priority !== undefined && !['high', 'normal', 'low'].includes(priority)) {
     throw invalidArgument("The option priority is 'high', 'normal' or 'low'.");
   }
-  return at === undefined ? options : { ...options, at: new Date(at) };
+  return {
+    ...options,
+    timeout,
+    resubmit,
+    // Not the caller's, who may change it before the packet is written.
+    at: at && new Date(at),
+    reducer: reducer === undefined ? undefined : nameOnWire('The option reducer', reducer, settings),
+  };
+}
+
+/** A function name with the client's prefix; `what` it is says the error when it is none. */
+export function nameOnWire(what: string, name: unknown, { prefix }: Settings): string {
+  const checked = checkFunction(name, what);
+  return prefix === '' ? checked : checkFunction(prefix + checked, `${what} with its prefix`);
 }
 
 /** Checks the options of `watch` and returns a copy. */
@@ -199,14 +225,12 @@ function checkServer(server: unknown): void {
   throw invalidArgument(`The option server must be the name of a job server, not ${kindOf(server)}.`);
 }
 
-/** A misspelt key would change what a call does without a word. */
 function copy(options: unknown, keys: readonly string[], where: string): object {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidArgument(`The options of ${where} must be an object, not ${kindOf(options)}.`);
   }
-  const unknown = Object.keys(options).find((key) => !keys.includes(key));
-  if (unknown === undefined) return { ...options };
-  throw invalidArgument(`${where} has no option '${unknown}', only ${keys.join(', ')}.`);
+  refuseUnknownKeys(where, options, keys);
+  return { ...options };
 }
 
 function checkTime(name: string, ms: unknown): number {
@@ -220,7 +244,7 @@ function checkBackoff(backoff: unknown): Backoff {
   const { min = 100, max = 10_000 }: { min?: unknown; max?: unknown } = copy(backoff, ['min', 'max'], 'backoff');
   const checked = { min: checkTime('backoff.min', min), max: checkTime('backoff.max', max) };
   if (checked.min <= checked.max && checked.max !== Infinity) return checked;
-  throw invalidArgument('The option backoff needs min <= max, and neither may be Infinity.');
+  throw invalidArgument('The option backoff needs min <= max (10000 by default), and neither may be Infinity.');
 }
 
 function checkBoolean(name: string, value: unknown): boolean {

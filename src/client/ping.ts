@@ -1,11 +1,11 @@
 /** Asks every job server for an echo. */
-import { GearmanConnectionError, GearmanError, GearmanProtocolError } from '../errors.js';
+import { gearmanError, type GearmanError } from '../errors.js';
 import type { Batch } from '../protocol/batch.js';
 import type { Packet } from '../protocol/incoming.js';
 import { TYPE } from '../protocol/packet.js';
 import { Request, type Loss } from '../transport/request.js';
 import { aborted } from './calls.js';
-import type { RequestOptions } from './options.js';
+import type { QuestionOptions } from './options.js';
 import type { Shared } from './shared.js';
 
 /** How long a server took to answer, in milliseconds, or why it did not. */
@@ -23,13 +23,13 @@ export class Ping extends Request {
   /** Always resolves. */
   readonly result: Promise<PingResult>;
   readonly #shared: Shared;
-  readonly #options: RequestOptions;
+  readonly #options: QuestionOptions;
   readonly #now: () => number;
   #sentMs = 0;
   #resolve: (result: PingResult) => void = () => undefined;
 
   /** @param now - a clock in milliseconds */
-  constructor(shared: Shared, server: string, options: RequestOptions, now: () => number) {
+  constructor(shared: Shared, server: string, options: QuestionOptions, now: () => number) {
     super();
     this.#shared = shared;
     this.server = server;
@@ -42,12 +42,9 @@ export class Ping extends Request {
 
   /** Asks now, even a server that is left alone after a failure. */
   start(): this {
-    const { pool, calls, settings } = this.#shared;
-    const { timeout = settings.timeout, signal } = this.#options;
-    calls.begin(this, timeout, signal);
-    if (this.settled) return this;
-    pool.endpoint(this.server).endPause();
-    pool.send(this);
+    const { pool, calls } = this.#shared;
+    calls.begin(this, this.#options.timeout, this.#options.signal);
+    if (!this.settled) pool.probe(this);
     return this;
   }
 
@@ -62,13 +59,13 @@ export class Ping extends Request {
 
   override onReply(packet: Packet): void {
     if (packet.type === TYPE.ECHO_RES && packet.data.toString() !== ECHO_TEXT) {
-      throw new GearmanProtocolError('GEARMAN_UNEXPECTED_PACKET', 'ECHO_RES holds other data than ECHO_REQ.');
+      throw gearmanError('GEARMAN_UNEXPECTED_PACKET', 'ECHO_RES holds other data than ECHO_REQ.');
     }
     // An ERROR is an answer, too: the server is there.
     if (!this.settled) this.#settle({ server: this.server, ms: this.#now() - this.#sentMs });
   }
 
-  override onUnsent({ error }: Loss): void {
+  override onUnsent(error: GearmanError): void {
     this.#fail(error);
   }
 
@@ -81,15 +78,18 @@ export class Ping extends Request {
   }
 
   override onDue(): void {
-    const { timeout = this.#shared.settings.timeout } = this.#options;
-    const message = `${this.server} did not answer within ${String(timeout)} ms.`;
-    this.#fail(new GearmanConnectionError('GEARMAN_TIMEOUT', message, { server: this.server }));
-    this.carrier?.onTimeout();
+    const { carrier, server } = this;
+    const { timeout } = this.#options;
+    const message = `${server} did not answer within ${String(timeout)} ms.`;
+    const late = gearmanError('GEARMAN_TIMEOUT', message, { server });
+    this.#fail(carrier === undefined ? this.#shared.pool.whyUnsent(this, timeout) : late);
+    carrier?.onAbandoned(true);
   }
 
   /** The caller's signal was aborted. */
   onAbort(reason: unknown): void {
     this.#fail(aborted(reason, 'asking changes nothing', { server: this.server }));
+    this.carrier?.onAbandoned(false);
   }
 
   #fail(error: GearmanError): void {

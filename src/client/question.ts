@@ -1,5 +1,5 @@
 /** The question to one server how a job is. */
-import { GearmanProtocolError, type GearmanError } from '../errors.js';
+import { gearmanError, type GearmanError } from '../errors.js';
 import type { Batch } from '../protocol/batch.js';
 import type { Packet } from '../protocol/incoming.js';
 import { TYPE, nameOfType } from '../protocol/packet.js';
@@ -30,8 +30,10 @@ export interface Asker {
   readonly subject: Subject;
   /** An answer came, or the server is in doubt. */
   reconsider(): void;
-  /** The question did not get to its server, or its answer not back. */
-  onNotAsked(question: Question, loss: Loss): void;
+  /** The question did not get to its server. */
+  onNotAsked(question: Question, error: GearmanError): void;
+  /** Its answer did not get back. */
+  onNotAnswered(question: Question, loss: Loss): void;
   /** The server answered ERROR. */
   onRefusal(question: Question, serverCode: string, text: string): void;
   /** There is no server to ask any more. */
@@ -75,12 +77,19 @@ export class Question extends Request {
     this.#asker.reconsider();
   }
 
-  override onUnsent(loss: Loss): void {
-    this.#asker.onNotAsked(this, loss);
+  override onUnsent(error: GearmanError): void {
+    this.#asker.onNotAsked(this, error);
   }
 
   override onLost(loss: Loss): void {
-    if (!this.settled) this.#asker.onNotAsked(this, loss);
+    if (!this.settled) this.#asker.onNotAnswered(this, loss);
+  }
+
+  /** Nobody waits for the answer any more; `isLate`: because it did not come in time. */
+  abandon(isLate: boolean): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.carrier?.onAbandoned(isLate);
   }
 
   override onRefused(error: GearmanError): void {
@@ -114,6 +123,6 @@ function readStatus(packet: Packet, key: string): UniqueJobStatus {
   return [flag(1), flag(2), count(3), count(4), isUnique ? count(5) : 0];
 }
 
-function unexpected(packet: Packet, why: string): GearmanProtocolError {
-  return new GearmanProtocolError('GEARMAN_UNEXPECTED_PACKET', `${nameOfType(packet.type)} ${why}.`);
+function unexpected(packet: Packet, why: string): GearmanError {
+  return gearmanError('GEARMAN_UNEXPECTED_PACKET', `${nameOfType(packet.type)} ${why}.`);
 }

@@ -1,19 +1,19 @@
 /** How is a job? Asks the servers that may know, and makes one answer of theirs. */
 import {
-  GearmanConnectionError,
-  GearmanError,
-  GearmanServerError,
+  describe,
   failAtCaller,
+  gearmanError,
   invalidArgument,
+  type GearmanError,
   type GearmanErrorCode,
   type GearmanErrorDetails,
 } from '../errors.js';
-import { checkUnique } from '../protocol/arguments.js';
+import { checkUniqueOfJob } from '../protocol/arguments.js';
 import { TYPE } from '../protocol/packet.js';
 import { Timed } from '../transport/deadlines.js';
 import type { Loss } from '../transport/request.js';
 import { aborted } from './calls.js';
-import type { RequestOptions } from './options.js';
+import type { QuestionOptions } from './options.js';
 import { Question, type Asker, type Subject, type UniqueJobStatus } from './question.js';
 import type { Shared } from './shared.js';
 
@@ -23,14 +23,14 @@ export class Inquiry extends Timed implements Asker {
   /** Resolves to the status; its last number is 0 where a handle was asked for. */
   readonly status: Promise<UniqueJobStatus>;
   readonly #shared: Shared;
-  readonly #options: RequestOptions;
+  readonly #options: QuestionOptions;
   readonly #questions: readonly Question[];
-  /** The servers that could not be asked, and why. */
-  readonly #unreachable = new Map<string, Error>();
+  /** The servers that did not say how the job is, and why. */
+  readonly #silent = new Map<string, GearmanError>();
   #resolve: (status: UniqueJobStatus | Promise<never>) => void = () => undefined;
   #isSettled = false;
 
-  private constructor(shared: Shared, subject: Subject, options: RequestOptions) {
+  private constructor(shared: Shared, subject: Subject, options: QuestionOptions) {
     super();
     this.#shared = shared;
     this.subject = subject;
@@ -42,21 +42,22 @@ export class Inquiry extends Timed implements Asker {
   }
 
   /** Asks for a handle or an id: the server that issued it if that is known, else all. */
-  static byHandle(shared: Shared, handleOrId: unknown, options: RequestOptions): Inquiry {
+  static byHandle(shared: Shared, handleOrId: unknown, options: QuestionOptions): Inquiry {
     const { handle, server } = shared.handles.locate(handleOrId);
-    const named = options.server ?? server;
-    const remembered = named === undefined ? shared.handles.serversOf(handle) : [shared.pool.endpoint(named).name];
+    const { pool, handles } = shared;
+    const named = [options.server, server].flatMap((name) => (name === undefined ? [] : pool.endpoint(name).name));
+    if (new Set(named).size > 1) throw invalidArgument(`The id names ${String(server)}, the option server another.`);
+    const remembered = named.length > 0 ? named.slice(0, 1) : handles.serversOf(handle);
     // Also of servers that have left the pool: they cannot be asked, and nobody else can say that the job is done.
-    const servers = remembered.length > 0 ? remembered : shared.pool.requireNames();
+    const servers = remembered.length > 0 ? remembered : pool.requireNames();
     const subject = { type: TYPE.GET_STATUS, key: handle, servers };
     const remembrance = { isPinned: remembered.length === 1, isAmbiguous: remembered.length > 1 };
     return new Inquiry(shared, { ...subject, ...remembrance }, options).#ask();
   }
 
   /** Asks for a unique ID: all servers, for only with its function would it say which one has the job. */
-  static byUnique(shared: Shared, unique: unknown, options: RequestOptions): Inquiry {
-    const key = checkUnique(unique);
-    if (key === '') throw invalidArgument('The unique ID is empty. Pass the one that the job was submitted with.');
+  static byUnique(shared: Shared, unique: unknown, options: QuestionOptions): Inquiry {
+    const key = checkUniqueOfJob(unique);
     const { pool } = shared;
     const { server } = options;
     const servers = server === undefined ? pool.requireNames() : [pool.endpoint(server).name];
@@ -67,41 +68,40 @@ export class Inquiry extends Timed implements Asker {
   /** Something changed that may decide the answer. */
   reconsider(): void {
     if (this.#isSettled) return;
-    const isKnown = this.#questions.some(({ status }) => status?.[0] === true);
+    const isKnown = this.#knowers().length > 0;
     const isAwaited = this.#questions.some(({ settled, server }) => !settled && !(isKnown && this.#isInDoubt(server)));
     if (!isAwaited) this.#conclude();
   }
 
-  /** A question did not get to its server, or its answer not back. */
-  onNotAsked(question: Question, { error, isProtocolError }: Loss): void {
-    const isFinal = error.code === 'GEARMAN_SHUTDOWN' || (this.subject.isPinned && isProtocolError);
-    if (isFinal) this.#fail(error.code, error.message, { server: question.server, cause: error.cause });
-    else if (this.subject.isPinned || this.#accepts(question)) this.#shared.pool.send(question);
+  onNotAsked(question: Question, error: GearmanError): void {
+    if (this.#mayAsk(question)) this.#shared.pool.send(question);
     else this.#giveUp(question, error);
   }
 
-  /** The server answered ERROR. */
-  onRefusal(question: Question, serverCode: string, text: string): void {
-    const { server } = question;
-    const message = this.#say(`${server} refused it: ${text} (${serverCode}).`);
-    const error = new GearmanServerError('GEARMAN_SERVER_ERROR', message, { ...this.#about, server, serverCode });
-    this.#reject(error);
+  /** Asked again, but not after a protocol error: the answer itself may have been what broke it. */
+  onNotAnswered(question: Question, { error, ending }: Loss): void {
+    if (error.code === 'GEARMAN_SHUTDOWN') this.#fail(error, { server: error.server });
+    else if (ending !== 'protocol error') this.onNotAsked(question, error);
+    else this.#giveUp(question, error);
   }
 
-  /** There is no server to ask any more. */
-  onImpossible({ code, message, cause }: GearmanError): void {
-    if (!this.#isSettled) this.#reject(new GearmanError(code, this.#say(message), { ...this.#about, cause }));
+  onRefusal(question: Question, serverCode: string, text: string): void {
+    const { server } = question;
+    const message = `${server} refused it: ${text} (${serverCode}).`;
+    this.#giveUp(question, gearmanError('GEARMAN_SERVER_ERROR', message, { server, serverCode }));
+  }
+
+  onImpossible(error: GearmanError): void {
+    if (!this.#isSettled) this.#fail(error);
   }
 
   /** The deadline. What is known by then is the answer; the servers that owe theirs are in doubt. */
   override onDue(): void {
     const open = this.#questions.filter((question) => !question.settled);
-    const { timeout = this.#shared.settings.timeout } = this.#options;
-    const error = this.#lateness(open, timeout);
-    for (const { server } of open) this.#unreachable.set(server, error);
-    if (this.#knowers().length > 0) this.#conclude();
-    else this.#fail(error.code, error.message, { unreachable: open.map(({ server }) => server), cause: error.cause });
-    for (const { carrier } of open) carrier?.onTimeout();
+    const late = open.map((question) => this.#lateness(question));
+    for (const error of late) this.#silent.set(error.server ?? '', error);
+    this.#conclude(late.find(({ code }) => code === 'GEARMAN_TIMEOUT')?.code);
+    for (const { carrier } of open) carrier?.onAbandoned(true);
   }
 
   /** The caller's signal was aborted. */
@@ -110,27 +110,31 @@ export class Inquiry extends Timed implements Asker {
   }
 
   #ask(): this {
-    const { timeout = this.#shared.settings.timeout, signal } = this.#options;
-    this.#shared.calls.begin(this, timeout, signal);
+    this.#shared.calls.begin(this, this.#options.timeout, this.#options.signal);
     if (this.#isSettled) return this;
     for (const question of this.#questions) {
-      if (this.subject.isPinned || this.#accepts(question)) this.#shared.pool.send(question);
-      else this.#giveUp(question, this.#shared.pool.find(question.server)?.lastError);
+      const why = this.#shared.pool.find(question.server)?.lastError;
+      this.onNotAsked(question, why ?? this.#unaskable(question.server));
     }
     return this;
   }
 
-  #accepts(question: Question): boolean {
-    return this.#shared.pool.find(question.server)?.accepts(question) === true;
+  #unaskable(server: string): GearmanError {
+    return gearmanError('GEARMAN_COULD_NOT_CONNECT', `${server} is in doubt, or not in the pool.`, { server });
+  }
+
+  /** One server is asked until the deadline; of several, each while it is up. */
+  #mayAsk(question: Question): boolean {
+    return this.subject.isPinned || this.#shared.pool.find(question.server)?.accepts(question) === true;
   }
 
   #isInDoubt(server: string): boolean {
     return this.#shared.pool.find(server)?.isInDoubt !== false;
   }
 
-  #giveUp(question: Question, error: Error | undefined): void {
+  #giveUp(question: Question, error: GearmanError): void {
     question.settled = true;
-    this.#unreachable.set(question.server, error ?? new Error(`${question.server} is in doubt, or not in the pool`));
+    this.#silent.set(question.server, error);
     this.reconsider();
   }
 
@@ -138,38 +142,56 @@ export class Inquiry extends Timed implements Asker {
     return this.#questions.filter(({ status }) => status?.[0] === true);
   }
 
-  /** All that can be known is known. */
-  #conclude(): void {
+  #lateness(question: Question): GearmanError {
+    const { carrier, server } = question;
+    const { timeout } = this.#options;
+    if (carrier !== undefined) {
+      return gearmanError('GEARMAN_TIMEOUT', `${server} did not answer within ${String(timeout)} ms.`, { server });
+    }
+    const { code, message, cause } = this.#shared.pool.whyUnsent(question, timeout);
+    return gearmanError(code, message, { server, cause });
+  }
+
+  /** All that can be known is known. Says the code if that is too little. */
+  #conclude(code: GearmanErrorCode = 'GEARMAN_COULD_NOT_CONNECT'): void {
     const knowers = this.#knowers();
+    // Where one server was asked, also what it says of a job that it does not know: others may wait for its result.
     const [first] = this.#questions.length === 1 ? this.#questions : knowers;
-    const names = [...this.#unreachable.keys()];
     if (knowers.length > (this.subject.isAmbiguous ? 0 : 1)) {
-      const known = knowers.map(({ server }) => server).join(', ');
-      const message = `several job servers issued it, and it is known to ${known}. Ask with the job's id, or name the server.`;
-      this.#reject(new GearmanError('GEARMAN_AMBIGUOUS_HANDLE', this.#say(message), this.#about));
-    } else if (knowers.length === 0 && names.length > 0) {
-      const cause = new AggregateError(this.#unreachable.values(), names.join(', '));
-      const message = `${names.join(', ')} could not be asked, and no other job server knows it.`;
-      this.#fail('GEARMAN_COULD_NOT_CONNECT', message, { unreachable: names, cause });
+      const names = knowers.map(({ server }) => server).join(', ');
+      const message = `${names} ${knowers.length > 1 ? 'know it' : 'knows it, and another issued it, too'}. ${this.#advice}`;
+      this.#reject(gearmanError('GEARMAN_AMBIGUOUS_HANDLE', this.#say(message), this.#about));
+    } else if (knowers.length === 0 && this.#silent.size > 0) {
+      this.#failFor([...this.#silent.values()], code);
     } else {
       this.#settle();
       this.#resolve(first?.status ?? [false, false, 0, 0, 0]);
     }
   }
 
-  #lateness(open: readonly Question[], timeout: number): GearmanConnectionError {
-    const [first] = open;
-    const asked = open.filter(({ carrier }) => carrier !== undefined);
-    if (asked.length === 0 && first !== undefined) {
-      const { code, message, cause } = this.#shared.pool.whyUnsent(first, timeout);
-      return new GearmanConnectionError(code, message, { cause });
+  /** Nobody knows the job, and these are why somebody still might. */
+  #failFor(errors: readonly GearmanError[], code: GearmanErrorCode): void {
+    const unreachable = errors.flatMap((error) => (error.code === 'GEARMAN_SERVER_ERROR' ? [] : (error.server ?? [])));
+    const [first] = errors;
+    if (first !== undefined && unreachable.length === 0) {
+      this.#fail(first, { server: first.server, serverCode: first.serverCode });
+      return;
     }
-    const names = asked.map(({ server }) => server).join(', ');
-    return new GearmanConnectionError('GEARMAN_TIMEOUT', `${names} did not answer within ${String(timeout)} ms.`);
+    if (first !== undefined && this.subject.isPinned) {
+      this.#fail(first, { server: first.server, unreachable });
+      return;
+    }
+    const message = `${errors.map(describe).join(' ')} No other job server knows it.`;
+    const cause = new AggregateError(errors, unreachable.join(', '));
+    this.#fail(gearmanError(code, message, { cause }), { unreachable });
   }
 
   get #about(): GearmanErrorDetails {
     return this.subject.type === TYPE.GET_STATUS ? { handle: this.subject.key } : { unique: this.subject.key };
+  }
+
+  get #advice(): string {
+    return this.subject.type === TYPE.GET_STATUS ? "Ask with the job's id, or name the server." : 'Name the server.';
   }
 
   #say(message: string): string {
@@ -177,9 +199,9 @@ export class Inquiry extends Timed implements Asker {
     return `Status of ${what} ${this.subject.key}: ${message}`;
   }
 
-  #fail(code: GearmanErrorCode, message: string, details: GearmanErrorDetails = {}): void {
-    if (this.#isSettled) return;
-    this.#reject(new GearmanConnectionError(code, this.#say(message), { ...this.#about, ...details }));
+  /** The same error, about this job. */
+  #fail({ code, message, cause }: GearmanError, details: GearmanErrorDetails = {}): void {
+    this.#reject(gearmanError(code, this.#say(message), { ...this.#about, ...details, cause }));
   }
 
   #reject(error: GearmanError): void {
@@ -189,7 +211,7 @@ export class Inquiry extends Timed implements Asker {
 
   #settle(): void {
     this.#isSettled = true;
-    for (const question of this.#questions) question.settled = true;
     this.#shared.calls.end(this, this.#options.signal);
+    for (const question of this.#questions) question.abandon(false);
   }
 }

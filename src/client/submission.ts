@@ -1,21 +1,19 @@
 /** A background job until the server has acknowledged it. What may fail on the way, and what the caller learns, is all in this file. */
-import {
-  GearmanConnectionError,
-  GearmanError,
-  GearmanProtocolError,
-  GearmanServerError,
-  failAtCaller,
-  invalidArgument,
-  type GearmanErrorDetails,
-} from '../errors.js';
-import { checkFunction, checkUnique, checkWorkload, type Workload } from '../protocol/arguments.js';
+import { failAtCaller, gearmanError, invalidArgument, type GearmanError, type GearmanErrorDetails } from '../errors.js';
+import { checkUnique, checkWorkload, type Workload } from '../protocol/arguments.js';
 import type { Batch } from '../protocol/batch.js';
 import type { Packet } from '../protocol/incoming.js';
 import { TYPE } from '../protocol/packet.js';
 import { Request, type Loss } from '../transport/request.js';
 import type { RoutedJob } from '../transport/routing.js';
 import { aborted } from './calls.js';
-import { readSubmitOptions, type Priority, type PrioritySubmitOptions, type Settings } from './options.js';
+import {
+  nameOnWire,
+  readSubmitOptions,
+  type JobOptions,
+  type Priority,
+  type PrioritySubmitOptions,
+} from './options.js';
 import type { Shared } from './shared.js';
 
 const BACKGROUND: Readonly<Record<Priority, number>> = {
@@ -23,9 +21,6 @@ const BACKGROUND: Readonly<Record<Priority, number>> = {
   normal: TYPE.SUBMIT_JOB_BG,
   low: TYPE.SUBMIT_JOB_LOW_BG,
 };
-
-/** Shared by all jobs without options. */
-const NO_OPTIONS: PrioritySubmitOptions = {};
 
 /** A call as it came. */
 export interface JobCall {
@@ -37,11 +32,6 @@ export interface JobCall {
   readonly workload: unknown;
   /** The unique ID, or options. */
   readonly given: unknown;
-}
-
-function nameOnWire(fn: unknown, { prefix }: Settings): string {
-  const name = checkFunction(fn);
-  return prefix === '' ? name : checkFunction(prefix + name, 'The function name with its prefix');
 }
 
 function refuseCombination({ at, reducer, priority = 'normal' }: PrioritySubmitOptions): void {
@@ -62,11 +52,10 @@ export class Submission extends Request implements RoutedJob {
   readonly isUniqueGenerated: boolean;
   /** Let go of when settled, although the tombstone stays. */
   workload: Workload;
-  /** Resolves to the job handle. */
-  readonly handle: Promise<string>;
   readonly #shared: Shared;
   readonly #priority: Priority;
-  readonly #options: PrioritySubmitOptions;
+  readonly #options: JobOptions;
+  /** Let go of when settled, too, and the promise and its error with it. */
   #resolve: (handle: string | Promise<never>) => void = unset;
   /** It was written to a connection that died. */
   #wasLost = false;
@@ -78,10 +67,11 @@ export class Submission extends Request implements RoutedJob {
   constructor(shared: Shared, { method, priority, fn, workload, given }: JobCall) {
     super();
     const hasOptions = given !== undefined && typeof given !== 'string';
-    const options = hasOptions ? readSubmitOptions(given, method, priority) : NO_OPTIONS;
+    const { settings } = shared;
+    const options: JobOptions = hasOptions ? readSubmitOptions(given, method, priority, settings) : settings;
     const unique = hasOptions ? options.unique : given;
     this.#shared = shared;
-    this.function = nameOnWire(fn, shared.settings);
+    this.function = nameOnWire('The function name', fn, settings);
     this.workload = checkWorkload(workload);
     this.isUniqueGenerated = unique === undefined || unique === '';
     this.unique = unique === undefined || unique === '' ? shared.uniqueIds.next() : checkUnique(unique);
@@ -89,17 +79,16 @@ export class Submission extends Request implements RoutedJob {
     this.#options = options;
     if (hasOptions) refuseCombination({ ...options, priority: this.#priority });
     if (options.server !== undefined) shared.pool.endpoint(options.server);
-    this.handle = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
   }
 
-  /** Submits the job; returns {@link handle}. */
+  /** Submits the job. Resolves to its handle. */
   send(): Promise<string> {
-    const { timeout = this.#shared.settings.timeout, signal } = this.#options;
-    this.#shared.calls.begin(this, timeout, signal);
+    const handle = new Promise<string>((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#shared.calls.begin(this, this.#options.timeout, this.#options.signal);
     if (!this.settled) this.#shared.pool.send(this);
-    return this.handle;
+    return handle;
   }
 
   override get server(): string | undefined {
@@ -126,7 +115,7 @@ export class Submission extends Request implements RoutedJob {
       const seconds = String(Math.ceil(at.getTime() / 1000));
       batch.addWithData(TYPE.SUBMIT_JOB_EPOCH, [this.function, this.unique, seconds], this.workload);
     } else if (reducer !== undefined) {
-      const args = [this.function, this.unique, this.#shared.settings.prefix + reducer, ''];
+      const args = [this.function, this.unique, reducer, ''];
       batch.addWithData(TYPE.SUBMIT_REDUCE_JOB_BACKGROUND, args, this.workload);
     } else {
       batch.addWithData(BACKGROUND[this.#priority], [this.function, this.unique], this.workload);
@@ -143,12 +132,10 @@ export class Submission extends Request implements RoutedJob {
       this.#onRefusal(first, packet.utf8(1), server);
       return;
     }
-    if (first === '')
-      throw new GearmanProtocolError('GEARMAN_UNEXPECTED_PACKET', 'JOB_CREATED came without a job handle.');
+    if (first === '') throw gearmanError('GEARMAN_UNEXPECTED_PACKET', 'JOB_CREATED came without a job handle.');
     if (this.settled) return;
     this.#shared.handles.remember(first, server);
-    this.#settle();
-    this.#resolve(first);
+    this.#settle(first);
   }
 
   override onUnsent(): void {
@@ -158,70 +145,62 @@ export class Submission extends Request implements RoutedJob {
   override onLost({ error }: Loss): void {
     this.#wasLost = true;
     if (this.settled) return;
-    const { resubmit = this.#shared.settings.resubmit } = this.#options;
-    if (resubmit && error.code !== 'GEARMAN_SHUTDOWN') {
-      this.#shared.pool.send(this);
-      return;
-    }
-    this.#fail(
-      new GearmanConnectionError(error.code, this.#say(error.message), {
-        ...this.#details(error.server),
-        cause: error.cause,
-      }),
-    );
+    if (this.#options.resubmit && error.code !== 'GEARMAN_SHUTDOWN') this.#shared.pool.send(this);
+    else this.#fail(error);
   }
 
-  override onRefused({ code, message, cause }: GearmanError): void {
-    this.#fail(new GearmanError(code, this.#say(message), { ...this.#details(undefined), cause }));
+  override onRefused(error: GearmanError): void {
+    this.#fail(error);
   }
 
   /** The deadline. */
   override onDue(): void {
+    const { timeout } = this.#options;
     const { carrier } = this;
-    const { timeout = this.#shared.settings.timeout } = this.#options;
     if (carrier === undefined) {
-      const { code, message, cause } = this.#shared.pool.whyUnsent(this, timeout);
-      this.#fail(new GearmanConnectionError(code, this.#say(message), { ...this.#details(undefined), cause }));
+      this.#fail(this.#shared.pool.whyUnsent(this, timeout));
       return;
     }
-    const message = `${carrier.server} did not answer within ${String(timeout)} ms.`;
-    this.#fail(new GearmanConnectionError('GEARMAN_TIMEOUT', this.#say(message), this.#details(carrier.server)));
-    carrier.onTimeout();
+    const { server } = carrier;
+    this.#fail(gearmanError('GEARMAN_TIMEOUT', `${server} did not answer within ${String(timeout)} ms.`, { server }));
+    carrier.onAbandoned(true);
   }
 
   /** The caller's signal was aborted. */
   onAbort(reason: unknown): void {
-    const details = this.#details(this.carrier?.server);
-    this.#fail(
-      aborted(
-        reason,
-        details.maybeSubmitted ? 'the job may have been submitted' : 'the job was not submitted',
-        details,
-      ),
-    );
+    const { carrier } = this;
+    const maybe = this.#maybeSubmitted ? 'may have been' : 'was not';
+    this.#reject(aborted(reason, `the job ${maybe} submitted`, this.#details(carrier?.server)));
+    carrier?.onAbandoned(false);
   }
 
   #onRefusal(serverCode: string, text: string, server: string): void {
     if (this.settled) return;
     const message = this.#say(`${server} refused it: ${text} (${serverCode}).`);
-    this.#fail(
-      new GearmanServerError('GEARMAN_SERVER_ERROR', message, {
-        ...this.#details(server),
-        maybeSubmitted: this.#wasLost,
-        serverCode,
-      }),
-    );
+    const details = { ...this.#details(server), maybeSubmitted: this.#wasLost, serverCode };
+    this.#reject(gearmanError('GEARMAN_SERVER_ERROR', message, details));
   }
 
-  #fail(error: GearmanError): void {
-    this.#settle();
-    this.#resolve(failAtCaller(error));
+  /** The same error, about this job. */
+  #fail({ code, message, server, cause }: GearmanError): void {
+    this.#reject(gearmanError(code, this.#say(message), { ...this.#details(server), cause }));
   }
 
-  #settle(): void {
+  #reject(error: GearmanError): void {
+    this.#settle(failAtCaller(error));
+  }
+
+  #settle(outcome: string | Promise<never>): void {
     this.settled = true;
     this.workload = '';
     this.#shared.calls.end(this, this.#options.signal);
+    this.#resolve(outcome);
+    this.#resolve = unset;
+  }
+
+  /** A byte of it was handed to a socket, and no server has refused it. */
+  get #maybeSubmitted(): boolean {
+    return this.carrier !== undefined || this.#wasLost;
   }
 
   /** A message that names the job. */
@@ -234,8 +213,8 @@ export class Submission extends Request implements RoutedJob {
     return this.function.slice(this.#shared.settings.prefix.length);
   }
 
-  #details(server: string | undefined): GearmanErrorDetails & { maybeSubmitted: boolean } {
-    const maybeSubmitted = this.carrier !== undefined || this.#wasLost;
-    return { server: server ?? this.server, function: this.calledName, unique: this.unique, maybeSubmitted };
+  #details(server: string | undefined): GearmanErrorDetails {
+    const { calledName, unique } = this;
+    return { server: server ?? this.server, function: calledName, unique, maybeSubmitted: this.#maybeSubmitted };
   }
 }

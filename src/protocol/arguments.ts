@@ -3,7 +3,7 @@
  * job that is subtly another one.
  */
 import { isUint8Array } from 'node:util/types';
-import { GearmanArgumentError, invalidArgument } from '../errors.js';
+import { gearmanError, invalidArgument, type GearmanError } from '../errors.js';
 import { MAX_DATA_BYTES } from './packet.js';
 
 /** libgearman's limit; gearmand closes the connection at about 8 KiB. */
@@ -11,14 +11,14 @@ const MAX_FUNCTION_BYTES = 511;
 /** gearmand stores 63 and cuts the 64th, after which nothing matches it. */
 const MAX_UNIQUE_BYTES = 63;
 /** gearmand gives no answer at all to a longer one. */
-const MAX_HANDLE_BYTES = 63;
+export const MAX_HANDLE_BYTES = 63;
 
 /** A job's payload: bytes, or a string that is sent as UTF-8. */
 export type Workload = string | Uint8Array;
 
-function tooLarge(what: string, bytes: number, limit: number, advice: string): GearmanArgumentError {
+function tooLarge(what: string, bytes: number, limit: number, advice: string): GearmanError {
   const message = `${what} has ${String(bytes)} bytes; the limit is ${String(limit)}. ${advice}`;
-  return new GearmanArgumentError('GEARMAN_ARGUMENT_TOO_LARGE', message);
+  return gearmanError('GEARMAN_ARGUMENT_TOO_LARGE', message);
 }
 
 function checkName(what: string, name: unknown): string {
@@ -39,6 +39,14 @@ export function checkFunction(name: unknown, what = 'The function name'): string
   const bytes = Buffer.byteLength(checked);
   if (bytes > MAX_FUNCTION_BYTES) throw tooLarge(what, bytes, MAX_FUNCTION_BYTES, 'Use a shorter one.');
   return checked;
+}
+
+/** A unique ID that stands for one job: a job with `'-'`, which gearmand coalesces by workload, cannot be found by it. */
+export function checkUniqueOfJob(unique: unknown): string {
+  const checked = checkUnique(unique);
+  if (checked !== '' && checked !== '-') return checked;
+  const what = checked === '' ? 'is empty' : "'-' is that of no job";
+  throw invalidArgument(`The unique ID ${what}. Pass the one that the job was submitted with.`);
 }
 
 /** A unique ID: up to 63 bytes of UTF-8 without NUL, not `'#'`. */
@@ -76,6 +84,13 @@ export function checkHandle(handle: unknown): string {
     throw invalidArgument('The job handle may contain printable ASCII only. Pass it as it came.');
   if (checked.length <= MAX_HANDLE_BYTES) return checked;
   throw tooLarge('The job handle', checked.length, MAX_HANDLE_BYTES, 'Pass what doBackground resolved to.');
+}
+
+/** A misspelt key would change what a call does without a word. */
+export function refuseUnknownKeys(what: string, options: object, keys: readonly string[]): void {
+  const unknown = Object.keys(options).find((key) => !keys.includes(key));
+  if (unknown === undefined) return;
+  throw invalidArgument(`${what} has no option '${unknown}', only ${keys.join(', ')}.`);
 }
 
 /** What a value is, for an error message, without showing it. */

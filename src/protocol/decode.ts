@@ -1,5 +1,5 @@
 /** Bytes to packets. */
-import { GearmanProtocolError } from '../errors.js';
+import { gearmanError, type GearmanError } from '../errors.js';
 import { Packet } from './incoming.js';
 import { ARGUMENT_BYTES, HEADER_BYTES, MAGIC_NUMBER, PACKET_TYPES, nameOfType, type Magic } from './packet.js';
 
@@ -146,11 +146,11 @@ export class Decoder {
     const length = bytes.readUInt32BE(offset + 8);
     const sentByServer = PACKET_TYPES[this.#type]?.senders.includes('server');
     if (sentByServer === undefined) {
-      throw new GearmanProtocolError('GEARMAN_INVALID_COMMAND', `There is no packet type ${String(this.#type)}.`);
+      throw gearmanError('GEARMAN_INVALID_COMMAND', `There is no packet type ${String(this.#type)}.`);
     }
     if (!this.#fitsDirection(sentByServer)) {
       const from = this.#magic === 'RES' ? 'A job server' : 'A client or worker';
-      throw new GearmanProtocolError('GEARMAN_UNEXPECTED_PACKET', `${from} sends no ${nameOfType(this.#type)}.`);
+      throw gearmanError('GEARMAN_UNEXPECTED_PACKET', `${from} sends no ${nameOfType(this.#type)}.`);
     }
     if (length > this.#maxPacketSize + ARGUMENT_BYTES) throw this.#tooLarge(length);
     return length;
@@ -161,10 +161,10 @@ export class Decoder {
     return PACKET_TYPES[this.#type]?.senders.some((sender) => sender !== 'server') === true;
   }
 
-  #tooLarge(length: number): GearmanProtocolError {
+  #tooLarge(length: number): GearmanError {
     const limit = `the option maxPacketSize allows ${String(this.#maxPacketSize)} bytes of data`;
     const message = `${nameOfType(this.#type)} announces ${String(length)} bytes; ${limit}.`;
-    return new GearmanProtocolError('GEARMAN_DATA_TOO_LARGE', message);
+    return gearmanError('GEARMAN_DATA_TOO_LARGE', message);
   }
 
   /** Compares byte by byte, so that a header that never gets full is refused at its first wrong byte. */
@@ -174,7 +174,7 @@ export class Decoder {
       if (bytes[offset + index] === ((magic >>> (24 - 8 * index)) & 0xff)) continue;
       const came = bytes.toString('hex', offset, offset + index + 1);
       const message = `Expected a packet to begin with \\0${this.#magic}, but 0x${came} came. Is this port a Gearman job server?`;
-      throw new GearmanProtocolError('GEARMAN_INVALID_MAGIC', message);
+      throw gearmanError('GEARMAN_INVALID_MAGIC', message);
     }
   }
 }

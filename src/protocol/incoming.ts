@@ -1,5 +1,5 @@
 /** A packet that came in. */
-import { GearmanProtocolError } from '../errors.js';
+import { gearmanError } from '../errors.js';
 import { PACKET_TYPES, nameOfType } from './packet.js';
 
 const NUL = 0;
@@ -78,7 +78,7 @@ function findEnds(type: number, bytes: Buffer, start: number, end: number): numb
   const separated = data === undefined ? args.length - 1 : args.length;
   for (let index = 0; index < separated; index++) {
     const nul = findNul(bytes, from, end);
-    if (nul === end) throw new GearmanProtocolError('GEARMAN_INVALID_PACKET', tooFew(type, index));
+    if (nul === end) throw gearmanError('GEARMAN_INVALID_PACKET', tooFew(type, index));
     ends.push(nul);
     from = nul + 1;
   }

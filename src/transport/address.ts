@@ -1,8 +1,8 @@
 /** Where job servers are: lists of them as users write them, and one name for each. */
-import { isIP, isIPv6 } from 'node:net';
+import { SocketAddress, isIP, isIPv6 } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { invalidArgument } from '../errors.js';
-import { kindOf } from '../protocol/arguments.js';
+import { kindOf, refuseUnknownKeys } from '../protocol/arguments.js';
 
 /** Gearman's port at IANA. */
 export const DEFAULT_PORT = 4730;
@@ -73,9 +73,7 @@ export function parseServer(server: unknown, tls?: ConnectionOptions): Address {
   if (typeof server !== 'object' || server === null || Array.isArray(server)) {
     throw invalidArgument(`A job server is a string or { host, port }, not ${kindOf(server)}.`);
   }
-  const unknown = Object.keys(server).find((key) => !KEYS.includes(key));
-  if (unknown !== undefined)
-    throw invalidArgument(`A job server has no property '${unknown}', only ${KEYS.join(', ')}.`);
+  refuseUnknownKeys('A job server', server, KEYS);
   return complete(server, tls);
 }
 
@@ -112,12 +110,19 @@ function complete(
 function checkHost(host: unknown): string {
   if (typeof host !== 'string')
     throw invalidArgument(`The host of a job server must be a string, not ${kindOf(host)}.`);
-  const trimmed = host.trim().toLowerCase();
+  const trimmed = host.trim();
   const bare = /^\[(.*)\]$/s.exec(trimmed)?.[1] ?? trimmed;
   if (bare === '') throw invalidArgument('The host of a job server is empty. Write host, host:port or [IPv6]:port.');
-  const isBracketed = bare !== trimmed;
-  if (isBracketed ? isIPv6(bare) : isIP(bare) !== 0 || /^[^\s\0:/[\]@?#,]+$/.test(bare)) return bare;
+  if (isIPv6(bare)) return normalizeIPv6(bare);
+  if (bare === trimmed && (isIP(bare) !== 0 || /^[^\s\0:/[\]@?#,]+$/.test(bare))) return bare.toLowerCase();
   throw invalidArgument(`'${host}' is no host name or IP address. ${ADVICE}`);
+}
+
+/** One spelling for each address; a zone (`fe80::1%eth0`) is the name of a network interface, and stays as it is. */
+function normalizeIPv6(host: string): string {
+  const [number = '', ...zone] = host.split('%');
+  const { address } = new SocketAddress({ address: number.toLowerCase(), family: 'ipv6' });
+  return [address, ...zone].join('%');
 }
 
 function checkPort(port: unknown, host: string): number {

@@ -1,5 +1,5 @@
 /** One socket's life: connects once, carries requests and their answers, dies once. */
-import { GearmanConnectionError, asError } from '../errors.js';
+import { asError, gearmanError, type GearmanError } from '../errors.js';
 import { Batch } from '../protocol/batch.js';
 import { Decoder } from '../protocol/decode.js';
 import type { Packet } from '../protocol/incoming.js';
@@ -11,19 +11,20 @@ import { Request, type Carrier, type Loss } from './request.js';
 import { ServerSocket, type SocketOwner } from './socket.js';
 import type { World } from './world.js';
 
-/** Who ended a connection: the other side, or this one for a reason. */
-export type Ending = 'closed' | 'silent' | 'protocol error' | 'destroyed';
-
 /** Who is told about a connection. */
 export interface ConnectionOwner {
   /** Requests may be sent. */
   onUp(connection: Connection): void;
-  /** Answers came, or there is room again. */
-  onProgress(connection: Connection): void;
-  /** A call timed out on it; whether it lives will be known within the heartbeat. */
-  onSuspect(connection: Connection): void;
+  /** Something came: it lives, and may be proven now. */
+  onHeard(connection: Connection): void;
+  /** Its socket takes requests again. */
+  onRoom(connection: Connection): void;
+  /** Nobody waits any more for one of the answers; `isLate`: because it did not come in time. */
+  onAbandoned(connection: Connection, isLate: boolean): void;
   /** It is dead; these requests were written and not answered. */
-  onDown(connection: Connection, loss: Loss, ending: Ending, unanswered: readonly Request[]): void;
+  onDown(connection: Connection, loss: Loss, unanswered: readonly Request[]): void;
+  /** Its socket is closed. */
+  onGone(connection: Connection): void;
 }
 
 /** Once this many bytes are collected they are handed to the socket, to learn whether it wants more. */
@@ -64,11 +65,7 @@ export class Connection extends Timed implements Carrier, SocketOwner {
   readonly #decoder: Decoder;
   readonly #replies: Replies;
   readonly #batch = new Batch('REQ');
-  #isUp = false;
-  #isDrained = true;
-  #isEnding = false;
   #isProven = false;
-  #ending: Ending = 'closed';
   /** Since when it has been silent although something was pending. */
   #silentSinceMs = 0;
   /** A sign of life was asked for and nothing has come since. */
@@ -100,19 +97,9 @@ export class Connection extends Timed implements Carrier, SocketOwner {
     return this.#isProven;
   }
 
-  /** Whether it was asked for a sign of life and nothing has come since. */
-  get isAsked(): boolean {
-    return this.#isAsked;
-  }
-
   /** Whether it takes requests now. */
   get isWritable(): boolean {
-    return this.#isUp && this.#isDrained;
-  }
-
-  /** Resolves when its socket is closed. */
-  get gone(): Promise<void> {
-    return this.#socket.gone;
+    return this.#socket.isWritable;
   }
 
   /** Writes a request; {@link flush} sends it. Only while {@link isWritable}. */
@@ -126,13 +113,16 @@ export class Connection extends Timed implements Carrier, SocketOwner {
 
   /** Hands what was sent to the socket. */
   flush(): void {
-    if (this.#batch.bytes > 0) this.#isDrained = this.#socket.write(this.#batch.take());
+    if (this.#batch.bytes > 0) this.#socket.write(this.#batch.take());
   }
 
-  /** Closes it as soon as nobody waits for an answer on it. */
-  end(): void {
-    this.#isEnding = true;
-    this.#endIfIdle();
+  /** Asks for a sign of life, unless one is awaited: it has the time of a heartbeat to come. */
+  askForLife(): void {
+    if (this.#isAsked) return;
+    this.#isAsked = true;
+    this.send(new Heartbeat());
+    this.flush();
+    this.#world.deadlines.start(this, this.#world.settings.heartbeat);
   }
 
   /** Tells the requests that wait for answers that the server may be dead. */
@@ -141,19 +131,16 @@ export class Connection extends Timed implements Carrier, SocketOwner {
   }
 
   /** Ends it now; what is pending is lost. */
-  destroy(error: GearmanConnectionError, ending: Ending = 'destroyed'): void {
-    this.#ending = ending;
-    this.#socket.destroy(error);
+  destroy(error: GearmanError, ending: Loss['ending'] = 'destroyed'): void {
+    if (this.#socket.destroy()) this.#die({ error, ending });
   }
 
   onUp(): void {
-    this.#isUp = true;
     this.#owner.onUp(this);
   }
 
   onDrain(): void {
-    this.#isDrained = true;
-    this.#owner.onProgress(this);
+    this.#owner.onRoom(this);
   }
 
   /** The server takes what is sent: it cannot answer before it has the rest. That it takes it is no proof that it lives. */
@@ -171,24 +158,19 @@ export class Connection extends Timed implements Carrier, SocketOwner {
       this.#fail(asError(error));
       return;
     }
-    this.#owner.onProgress(this);
-    this.#endIfIdle();
+    this.#owner.onHeard(this);
   }
 
-  onDown(error: GearmanConnectionError): void {
-    this.#isUp = false;
-    this.#decoder.stop();
-    this.#world.deadlines.stop(this);
-    const isProtocolError = this.#ending === 'protocol error';
-    this.#owner.onDown(this, { error, isProtocolError }, this.#ending, this.#replies.takeUnanswered());
+  onDown(error: GearmanError): void {
+    this.#die({ error, ending: 'closed' });
   }
 
-  /** A call timed out on it: the server may be dead, or just slow with this one. */
-  onTimeout(): void {
-    // An unproven connection has a deadline of its own.
-    if (!this.#isUp || !this.#isProven) return;
-    if (!this.#isAsked) this.#askForLife();
-    this.#owner.onSuspect(this);
+  onGone(): void {
+    this.#owner.onGone(this);
+  }
+
+  onAbandoned(isLate: boolean): void {
+    this.#owner.onAbandoned(this, isLate);
   }
 
   /** The heartbeat. */
@@ -198,9 +180,9 @@ export class Connection extends Timed implements Carrier, SocketOwner {
     const silentMs = this.#world.deadlines.now() - this.#silentSinceMs;
     if (this.#isAsked) {
       const message = `${this.server} gave no sign of life for ${String(heartbeat)} ms (the option heartbeat).`;
-      this.destroy(new GearmanConnectionError('GEARMAN_LOST_CONNECTION', message, { server: this.server }), 'silent');
+      this.destroy(gearmanError('GEARMAN_LOST_CONNECTION', message, { server: this.server }), 'silent');
     } else if (silentMs >= heartbeat) {
-      this.#askForLife();
+      this.askForLife();
     } else {
       this.#world.deadlines.start(this, heartbeat - silentMs);
     }
@@ -216,22 +198,15 @@ export class Connection extends Timed implements Carrier, SocketOwner {
     if (this.before === undefined) this.#world.deadlines.start(this, this.#world.settings.heartbeat);
   }
 
-  #askForLife(): void {
-    this.#isAsked = true;
-    this.send(new Heartbeat());
-    this.flush();
-    this.#world.deadlines.start(this, this.#world.settings.heartbeat);
-  }
-
   #fail(cause: Error): void {
-    const message = `${this.server} broke the protocol: ${cause.message}`;
     const { server } = this;
-    this.destroy(new GearmanConnectionError('GEARMAN_LOST_CONNECTION', message, { server, cause }), 'protocol error');
+    const message = `${server} broke the protocol: ${cause.message}`;
+    this.destroy(gearmanError('GEARMAN_LOST_CONNECTION', message, { server, cause }), 'protocol error');
   }
 
-  #endIfIdle(): void {
-    if (!this.#isEnding || this.isAwaited) return;
-    const message = `The connection to ${this.server} was closed.`;
-    this.destroy(new GearmanConnectionError('GEARMAN_LOST_CONNECTION', message, { server: this.server }));
+  #die(loss: Loss): void {
+    this.#decoder.stop();
+    this.#world.deadlines.stop(this);
+    this.#owner.onDown(this, loss, this.#replies.takeUnanswered());
   }
 }

@@ -5,6 +5,9 @@ import type { Runtime, Timer } from '../runtime.js';
 const SWEEP_MS = 100;
 /** From this lateness on, in milliseconds, the event loop stood still and what waited could not be answered. */
 const LATE_MS = 25;
+/** A sweep that tells so many that it takes longer, in milliseconds, stops for the sockets to be read before it goes on. */
+const SLICE_MS = 10;
+
 /** Something that becomes due unless it is stopped. A link in the list of what has the same duration, so that it costs no object. */
 export abstract class Timed {
   /** When it is due, in the time of {@link Deadlines.now}. */
@@ -103,7 +106,7 @@ export class Deadlines {
   /** Sees to it that the next sweep comes at `dueMs` or before, and within {@link SWEEP_MS}. */
   #wakeBy(dueMs: number): void {
     const now = this.now();
-    const wakeMs = Math.min(dueMs, now + SWEEP_MS);
+    const wakeMs = Math.max(now, Math.min(dueMs, now + SWEEP_MS));
     if (this.#wakeMs <= wakeMs) return;
     this.#timer?.cancel();
     this.#wakeMs = wakeMs;
@@ -132,16 +135,21 @@ export class Deadlines {
     this.#timer = undefined;
     this.#wakeMs = Infinity;
     this.#isReading = false;
+    this.#tellDue();
+    let next = Infinity;
+    for (const ring of this.#rings.values()) next = Math.min(next, ring.first?.dueMs ?? Infinity);
+    if (next !== Infinity || this.#holds > 0) this.#wakeBy(next);
+  }
+
+  #tellDue(): void {
     const now = this.now();
     for (const [duration, ring] of this.#rings) {
       if (ring.first === undefined) this.#rings.delete(duration);
       for (let timed = ring.first; timed !== undefined && timed.dueMs <= now; timed = ring.first) {
         this.stop(timed);
         timed.onDue();
+        if (this.now() - now > SLICE_MS) return;
       }
     }
-    let next = Infinity;
-    for (const ring of this.#rings.values()) next = Math.min(next, ring.first?.dueMs ?? Infinity);
-    if (next !== Infinity || this.#holds > 0) this.#wakeBy(next);
   }
 }

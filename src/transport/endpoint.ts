@@ -9,14 +9,15 @@
  *    |   pause over      v                  v                   v (proven, so no pause)    v
  *    +--------------- paused <---------------------------------- silent, protocol error ---+
  * ```
+ * An answer that comes late on a connection that was given up makes it `up` again; `closed`, for a server that was removed, is the end.
  *
  * After a failure and until the next proof the server is on trial: it gets one request, the others go to the next in rank.
  */
-import { GearmanConnectionError } from '../errors.js';
+import { gearmanError, type GearmanError } from '../errors.js';
 import { debug, publishState } from '../observe.js';
 import type { Address } from './address.js';
 import { pauseAfter } from './backoff.js';
-import { Connection, type ConnectionOwner, type Ending } from './connection.js';
+import { Connection, type ConnectionOwner } from './connection.js';
 import { Timed } from './deadlines.js';
 import type { Loss, Request } from './request.js';
 import { hashName, type RoutedServer } from './routing.js';
@@ -58,10 +59,12 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
   readonly #waiting = new Waiting();
   /** Every connection whose socket is not gone: the active one, and those that only wait for answers. */
   readonly #connections = new Set<Connection>();
+  /** Who waits until all of them are gone. */
+  readonly #whenGone: (() => void)[] = [];
   #state: State = { name: 'idle' };
   #sinceMs: number;
-  #lastError: GearmanConnectionError | undefined;
-  /** Failures since the last proof; above 0 the server is on trial. */
+  #lastError: GearmanError | undefined;
+  /** Failures since the last proof. */
   #failures = 0;
   #isPumping = false;
 
@@ -79,7 +82,7 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
     return this.address.name;
   }
 
-  get lastError(): GearmanConnectionError | undefined {
+  get lastError(): GearmanError | undefined {
     return this.#lastError;
   }
 
@@ -90,7 +93,7 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
 
   /** Whether it has failed and has not been proven since, or is in doubt. */
   get isInDoubt(): boolean {
-    return this.#failures > 0 || this.#state.name === 'suspect';
+    return this.#isOnTrial || this.#state.name === 'suspect';
   }
 
   /** See {@link ServerState}. */
@@ -116,7 +119,7 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
       case 'closed':
         return false;
       default:
-        return this.#failures === 0 || (this.#waiting.isEmpty && this.#inFlight === 0);
+        return !this.#isOnTrial || (this.#waiting.isEmpty && this.#inFlight === 0);
     }
   }
 
@@ -127,27 +130,35 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
     else this.#pumpSoon();
   }
 
-  /** Ends a pause now, for a request that wants to know how the server is. */
-  endPause(): void {
-    if (this.#state.name !== 'paused') return;
-    this.#world.deadlines.stop(this);
-    this.onDue();
+  /** Takes a request that wants to know how the server is, and so ends a pause and is the trial itself. */
+  probe(request: Request): void {
+    if (this.#state.name === 'paused') {
+      this.#world.deadlines.stop(this);
+      this.#setState({ name: 'idle' });
+    }
+    this.send(request);
   }
 
-  /** Takes no more requests. What waits goes elsewhere; what was written is awaited, unless there is an error to end it with. */
-  async retire(end?: GearmanConnectionError): Promise<void> {
-    const { name: server } = this;
-    const error = end && new GearmanConnectionError(end.code, end.message, { server, cause: end.cause });
+  /**
+   * Takes no more requests. What waits goes elsewhere; what was written is awaited, unless there is an error to end it with.
+   * Resolves when its sockets are gone.
+   */
+  async retire(end?: GearmanError): Promise<void> {
     this.#world.deadlines.stop(this);
     if (this.#state.name !== 'closed') this.#setState({ name: 'closed' });
-    const gone = Array.from(this.#connections, (connection) => connection.gone);
+    const error = end && gearmanError(end.code, end.message, { server: this.name, cause: end.cause });
     for (const connection of this.#connections) {
-      if (error === undefined) connection.end();
+      if (error === undefined) this.#endIfUnawaited(connection);
       else connection.destroy(error);
     }
-    const loss = error ?? this.#error('GEARMAN_COULD_NOT_CONNECT', `${server} was removed from the pool.`);
-    this.#turnAway(this.#waiting.take(), { error: loss, isProtocolError: false });
-    await Promise.all(gone);
+    this.#turnAway(
+      this.#waiting.take(),
+      error ?? this.#error('GEARMAN_COULD_NOT_CONNECT', 'was removed from the pool.'),
+    );
+    if (this.#connections.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#whenGone.push(resolve);
+    });
   }
 
   onUp(connection: Connection): void {
@@ -158,44 +169,38 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
     if (connection.pending === 0) this.#onAvailable();
   }
 
-  onProgress(connection: Connection): void {
-    if (connection.isProven && !connection.isAsked && this.#isProof(connection)) {
-      this.#failures = 0;
-      this.#lastError = undefined;
-      this.#world.deadlines.stop(this);
-      this.#setState({ name: 'up', connection });
-      this.#onAvailable();
-    }
+  onHeard(connection: Connection): void {
+    if (connection.isProven && this.#isProof(connection)) this.#onProof(connection);
     if (this.#isActive(connection)) this.#pump();
-    // One that was given up may still be proven by an answer of which only a part has come.
-    else if (connection.isProven || this.#state.name === 'closed') connection.end();
+    else this.#endIfUnawaited(connection);
   }
 
-  onSuspect(connection: Connection): void {
-    if (!this.#isActive(connection)) return;
-    this.#setState({ name: 'suspect', connection });
-    const error = this.#error(
-      'GEARMAN_TIMEOUT',
-      `${this.name} is in doubt: a call timed out and nothing has come since.`,
-    );
-    this.#turnAway(
-      this.#waiting.take((request) => !request.isSticky),
-      { error, isProtocolError: false },
-    );
-    connection.tellDoubt();
+  onRoom(connection: Connection): void {
+    if (this.#isActive(connection)) this.#pump();
   }
 
-  onDown(connection: Connection, loss: Loss, ending: Ending, unanswered: readonly Request[]): void {
-    void connection.gone.then(() => this.#connections.delete(connection));
+  /** A proven server that lets a call time out is in doubt. For one that is not proven there is a deadline already. */
+  onAbandoned(connection: Connection, isLate: boolean): void {
+    if (!this.#isActive(connection)) this.#endIfUnawaited(connection);
+    else if (isLate && connection.isProven) this.#suspect(connection);
+  }
+
+  onDown(connection: Connection, loss: Loss, unanswered: readonly Request[]): void {
     const isActive = this.#isActive(connection);
-    const moved = isActive ? this.#leave(connection, loss, ending) : [];
+    const moved = isActive ? this.#leave(connection, loss) : [];
     for (const request of unanswered) {
       request.carrier = undefined;
       request.onLost(loss);
     }
-    this.#turnAway(moved, loss);
+    this.#turnAway(moved, loss.error);
     if (this.#state.name === 'idle' && !this.#waiting.isEmpty) this.#connect();
     if (isActive) this.#onAvailable();
+  }
+
+  onGone(connection: Connection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size > 0) return;
+    for (const resolve of this.#whenGone.splice(0)) resolve();
   }
 
   /** The pause is over, or a proof has not come in time. */
@@ -208,6 +213,11 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
     }
   }
 
+  /** After a failure and until the next proof. */
+  get #isOnTrial(): boolean {
+    return this.#failures > 0;
+  }
+
   get #inFlight(): number {
     return 'connection' in this.#state ? this.#state.connection.pending : 0;
   }
@@ -216,7 +226,7 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
     return 'connection' in this.#state && this.#state.connection === connection;
   }
 
-  /** Whether the first answer on this connection shows that the server works: it may come after the pause has begun. */
+  /** Whether an answer on this connection shows that the server works, as was not known: it may come after the pause has begun. */
   #isProof(connection: Connection): boolean {
     if (this.#isActive(connection)) return this.#state.name !== 'up';
     return this.#state.name === 'paused' || this.#state.name === 'idle';
@@ -253,32 +263,52 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
     connection.flush();
   }
 
-  /** The server took a request and does not answer, as a stopped one does. The request keeps its deadline, the others move on. */
-  #giveUpProof(connection: Connection): void {
-    const within = `${String(this.#world.settings.connectTimeout)} ms (the option connectTimeout)`;
-    const error = this.#error(
-      'GEARMAN_TIMEOUT',
-      `${this.name} accepted a connection and did not answer within ${within}.`,
-    );
-    this.#pause(error);
-    if (!connection.isAwaited) connection.destroy(error, 'silent');
-    this.#turnAway(this.#waiting.take(), { error, isProtocolError: false });
+  #onProof(connection: Connection): void {
+    this.#failures = 0;
+    this.#lastError = undefined;
+    this.#world.deadlines.stop(this);
+    this.#setState({ name: 'up', connection });
+    this.#onAvailable();
+  }
+
+  #suspect(connection: Connection): void {
+    connection.askForLife();
+    if (this.#state.name === 'suspect') return;
+    this.#setState({ name: 'suspect', connection });
+    const moved = this.#waiting.take((request) => !request.isSticky);
+    this.#turnAway(moved, this.#error('GEARMAN_TIMEOUT', 'is in doubt: a call timed out and nothing has come since.'));
     connection.tellDoubt();
   }
 
+  /** The server took a request and does not answer, as a stopped one does. The request keeps its deadline, the others move on. */
+  #giveUpProof(connection: Connection): void {
+    const within = `${String(this.#world.settings.connectTimeout)} ms (the option connectTimeout)`;
+    const error = this.#error('GEARMAN_TIMEOUT', `accepted a connection and did not answer within ${within}.`);
+    this.#pause(error);
+    this.#endIfUnawaited(connection);
+    this.#turnAway(this.#waiting.take(), error);
+    connection.tellDoubt();
+  }
+
+  /** Closes a connection that is active no more as soon as nobody waits for an answer on it. */
+  #endIfUnawaited(connection: Connection): void {
+    if (!connection.isAwaited)
+      connection.destroy(this.#error('GEARMAN_LOST_CONNECTION', 'is not waited for any more.'));
+  }
+
   /** Changes the state for the death of the active connection; returns the requests that cannot wait here. */
-  #leave(connection: Connection, loss: Loss, ending: Ending): Request[] {
+  #leave(connection: Connection, { error, ending }: Loss): Request[] {
     this.#world.deadlines.stop(this);
     if (connection.isProven && ending === 'closed') {
-      this.#lastError = loss.error;
-      this.#setState({ name: 'idle' }, loss.error);
+      this.#lastError = error;
+      this.#setState({ name: 'idle' }, error);
       return [];
     }
-    this.#pause(loss.error);
+    this.#pause(error);
     return this.#waiting.take();
   }
 
-  #pause(error: GearmanConnectionError): void {
+  #pause(error: GearmanError): void {
     const { settings, deadlines, runtime } = this.#world;
     this.#failures++;
     this.#lastError = error;
@@ -286,12 +316,12 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
     deadlines.start(this, pauseAfter(this.#failures, settings.backoff, runtime.random()));
   }
 
-  #turnAway(requests: readonly Request[], loss: Loss): void {
-    for (const request of requests) if (!request.settled) request.onUnsent(loss);
+  #turnAway(requests: readonly Request[], error: GearmanError): void {
+    for (const request of requests) if (!request.settled) request.onUnsent(error);
   }
 
-  #error(code: 'GEARMAN_TIMEOUT' | 'GEARMAN_COULD_NOT_CONNECT', message: string): GearmanConnectionError {
-    return new GearmanConnectionError(code, message, { server: this.name });
+  #error(code: GearmanError['code'], what: string): GearmanError {
+    return gearmanError(code, `${this.name} ${what}`, { server: this.name });
   }
 
   #setState(state: State, error?: Error): void {

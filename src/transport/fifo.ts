@@ -18,9 +18,9 @@ export class Fifo<Item> {
     return this.#items[this.#head];
   }
 
-  /** The item behind the first. */
-  get second(): Item | undefined {
-    return this.#items[this.#head + 1];
+  /** The item at that place; the first is at 0. */
+  at(index: number): Item | undefined {
+    return this.#items[this.#head + index];
   }
 
   /** Looks at each item. */

@@ -1,5 +1,5 @@
 /** The job servers of a client: chooses one for each request, and holds what no server takes now. */
-import { GearmanConnectionError, GearmanError, asError, describe, invalidArgument } from '../errors.js';
+import { GearmanError, asError, describe, gearmanError, invalidArgument } from '../errors.js';
 import { debug } from '../observe.js';
 import { normalizeName, refuseOtherPlace, type Address } from './address.js';
 import { Endpoint, type ServerState } from './endpoint.js';
@@ -12,7 +12,7 @@ import type { World } from './world.js';
 const ANY_REQUEST = { isSticky: false };
 
 function noServers(): GearmanError {
-  return new GearmanError('GEARMAN_NO_SERVERS', 'The pool has no job server. Add one with addServer().');
+  return gearmanError('GEARMAN_NO_SERVERS', 'The pool has no job server. Add one with addServer().');
 }
 
 /** Why a request can go nowhere. What is no error of ours was thrown by the caller's routing function. */
@@ -34,6 +34,8 @@ export class Pool {
   /** Requests that no server takes now. */
   readonly #parked = new Waiting();
   #sequence = 0;
+  /** What {@link whyUnsent} has said in this tick, in which a million calls may ask. */
+  readonly #reasons = new Map<string, GearmanError>();
   /** Why no request is taken any more. */
   #end: GearmanError | undefined;
 
@@ -98,13 +100,13 @@ export class Pool {
     this.#endpoints.delete(name);
     this.#list = [...this.#endpoints.values()];
     this.#retire(endpoint);
-    this.#place(this.#parked.take());
+    this.#sendParked();
   }
 
   /** Sends a request to its server, or lets it wait until there is one. */
   send(request: Request): void {
     if (request.settled) return;
-    if (request.sequence === 0) request.sequence = ++this.#sequence;
+    request.sequence ||= ++this.#sequence;
     try {
       const endpoint = this.#choose(request);
       if (endpoint === undefined) this.#parked.push(request);
@@ -114,38 +116,49 @@ export class Pool {
     }
   }
 
+  /** Sends a request to its server even if that is left alone after a failure. */
+  probe(request: Request & { readonly server: string }): void {
+    request.sequence ||= ++this.#sequence;
+    this.endpoint(request.server).probe(request);
+  }
+
   /** Why a request was not written before its deadline: nothing could be reached, or what was reached had no room. */
-  whyUnsent(
-    request: Request,
-    waitedMs: number,
-  ): { code: 'GEARMAN_COULD_NOT_CONNECT' | 'GEARMAN_TIMEOUT'; message: string; cause: Error } {
-    const possible = this.#list.filter(({ name }) => request.server === undefined || request.server === name);
-    const within = `within ${String(waitedMs)} ms`;
-    const causes = possible.map(
-      ({ name, lastError }) =>
-        lastError ??
-        new GearmanConnectionError('GEARMAN_TIMEOUT', `${name} was not ready ${within}.`, { server: name }),
+  whyUnsent({ server }: Request, waitedMs: number): GearmanError {
+    const key = `${server ?? ''} ${String(waitedMs)}`;
+    const known = this.#reasons.get(key);
+    if (known !== undefined) return known;
+    if (this.#reasons.size === 0) queueMicrotask(() => this.#reasons.clear());
+    const reason = this.#reasonOf(
+      this.#list.filter(({ name }) => server === undefined || server === name),
+      `within ${String(waitedMs)} ms`,
     );
-    const names = possible.map(({ name }) => name).join(', ');
-    const reached = possible.some((endpoint) => endpoint.isReached);
-    if (reached) {
-      const message = `no job server had room ${within} (${names}).`;
-      return { code: 'GEARMAN_TIMEOUT', message, cause: new AggregateError(causes, names) };
-    }
-    const why = causes.map(describe).join(' ');
-    const message = `no job server could be reached ${within}. ${why}`;
-    return { code: 'GEARMAN_COULD_NOT_CONNECT', message, cause: new AggregateError(causes, names) };
+    this.#reasons.set(key, reason);
+    return reason;
   }
 
   /** Ends all connections: when what was written is answered, or now if there is an error. Resolves when the sockets are gone. */
-  async close(end: GearmanError, error?: GearmanConnectionError): Promise<void> {
+  async close(end: GearmanError, error?: GearmanError): Promise<void> {
     this.#end = end;
     for (const endpoint of [...this.#list, ...this.#retiring.keys()]) this.#retire(endpoint, error);
-    this.#place(this.#parked.take());
+    this.#sendParked();
     await Promise.all(this.#retiring.values());
   }
 
-  #retire(endpoint: Endpoint, error?: GearmanConnectionError): void {
+  #reasonOf(possible: readonly Endpoint[], within: string): GearmanError {
+    const names = possible.map(({ name }) => name).join(', ');
+    const causes = possible.map(
+      ({ name, lastError }) =>
+        lastError ?? gearmanError('GEARMAN_TIMEOUT', `${name} was not ready ${within}.`, { server: name }),
+    );
+    const cause = new AggregateError(causes, names);
+    if (possible.some((endpoint) => endpoint.isReached)) {
+      return gearmanError('GEARMAN_TIMEOUT', `no job server had room ${within} (${names}).`, { cause });
+    }
+    const why = causes.map(describe).join(' ');
+    return gearmanError('GEARMAN_COULD_NOT_CONNECT', `no job server could be reached ${within}. ${why}`, { cause });
+  }
+
+  #retire(endpoint: Endpoint, error?: GearmanError): void {
     this.#retiring.set(
       endpoint,
       endpoint.retire(error).finally(() => this.#retiring.delete(endpoint)),
@@ -175,7 +188,8 @@ export class Pool {
     let bestScore = -Infinity;
     for (const [position, endpoint] of this.#list.entries()) {
       const score = ranking(endpoint, position);
-      if (score > bestScore && endpoint.accepts(request)) {
+      const isHigher = score > bestScore || (score === bestScore && endpoint.name < (best?.name ?? ''));
+      if (isHigher && endpoint.accepts(request)) {
         best = endpoint;
         bestScore = score;
       }
@@ -183,13 +197,26 @@ export class Pool {
     return best;
   }
 
+  /** Whether there is a server for a request that can go anywhere. */
+  #isOpen(): boolean {
+    return this.#list.some((endpoint) => endpoint.accepts(ANY_REQUEST));
+  }
+
+  /** A server takes requests that it did not take before: just one, if it is on trial. The others are not even routed then. */
   readonly #placeParked = (): void => {
-    if (this.#parked.isEmpty || !this.#list.some((endpoint) => endpoint.accepts(ANY_REQUEST))) return;
-    this.#place(this.#parked.take());
+    if (this.#parked.isEmpty || !this.#isOpen()) return;
+    debug.pool('requests that wait look for a server');
+    const list = this.#list;
+    for (const request of this.#parked.take()) {
+      // A routing function may end the client, or remove the server that the request waits for.
+      const isAsBefore = this.#end === undefined && this.#list === list;
+      if (isAsBefore && !this.#isOpen()) this.#parked.push(request);
+      else this.send(request);
+    }
   };
 
-  #place(requests: readonly Request[]): void {
-    if (requests.length > 0) debug.pool('%d waiting requests look for a server', requests.length);
-    for (const request of requests) this.send(request);
+  /** Requests that could go nowhere learn what has changed. */
+  #sendParked(): void {
+    for (const request of this.#parked.take()) this.send(request);
   }
 }

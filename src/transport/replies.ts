@@ -1,5 +1,5 @@
 /** Whose packet is this? A job server answers the requests of a connection strictly in order (gearmand 1.1.20). */
-import { GearmanProtocolError } from '../errors.js';
+import { gearmanError } from '../errors.js';
 import type { Packet } from '../protocol/incoming.js';
 import { HEADER_BYTES, TYPE, nameOfType } from '../protocol/packet.js';
 import { Fifo } from './fifo.js';
@@ -30,6 +30,8 @@ export class Replies {
   readonly #maxUnsolicitedBytes: number;
   readonly #isIssued: (handle: string) => boolean;
   #unsolicitedBytes = 0;
+  /** How many at the head are known to be settled. They stay so: looking for one that is not costs each request one look. */
+  #tombstones = 0;
 
   /**
    * @param maxUnsolicitedBytes - how much may come between two answers that nobody asked for
@@ -48,8 +50,8 @@ export class Replies {
 
   /** Whether anybody still waits for one of the answers. */
   get isAwaited(): boolean {
-    for (const request of this.#pending) if (!request.settled) return true;
-    return false;
+    while (this.#pending.at(this.#tombstones)?.settled === true) this.#tombstones++;
+    return this.#tombstones < this.pending;
   }
 
   /** The request was written. */
@@ -71,7 +73,7 @@ export class Replies {
     this.#unsolicitedBytes = 0;
     // Told before it leaves the queue: an answer that does not fit leaves it among those that are lost.
     request.onReply(packet, this.#server);
-    this.#pending.shift();
+    this.#shift();
     return true;
   }
 
@@ -86,11 +88,17 @@ export class Replies {
   }
 
   #requestFor(type: number): Request | undefined {
-    const { first, second } = this.#pending;
+    const first = this.#pending.at(0);
     if (first === undefined || first.isAnsweredBy(type)) return first;
+    const second = this.#pending.at(1);
     if (!first.isOptional || second?.isAnsweredBy(type) !== true) return undefined;
-    this.#pending.shift();
+    this.#shift();
     return second;
+  }
+
+  #shift(): void {
+    this.#pending.shift();
+    if (this.#tombstones > 0) this.#tombstones--;
   }
 
   #ignore(packet: Packet): void {
@@ -99,8 +107,8 @@ export class Replies {
     const isIgnored =
       isAboutAJob.has(type) || type === TYPE.NOOP || (this.pending === 0 && isIgnoredWhenIdle.has(type));
     if (!isIgnored) {
-      const instead = this.#pending.first === undefined ? 'when nothing was asked' : 'as the answer to another request';
-      throw new GearmanProtocolError('GEARMAN_UNEXPECTED_PACKET', `${nameOfType(type)} came ${instead}.`);
+      const instead = this.pending === 0 ? 'when nothing was asked' : 'as the answer to another request';
+      throw gearmanError('GEARMAN_UNEXPECTED_PACKET', `${nameOfType(type)} came ${instead}.`);
     }
     // What a job of ours says may honestly be gigabytes, also when nobody waits for it any more.
     if (isAboutAJob.has(type) && this.#isIssued(packet.latin1(0))) return;
@@ -108,6 +116,6 @@ export class Replies {
     if (this.#unsolicitedBytes <= this.#maxUnsolicitedBytes) return;
     const limit = String(this.#maxUnsolicitedBytes);
     const message = `More than ${limit} bytes (the option maxPacketSize) came that nobody asked for.`;
-    throw new GearmanProtocolError('GEARMAN_DATA_TOO_LARGE', message);
+    throw gearmanError('GEARMAN_DATA_TOO_LARGE', message);
   }
 }

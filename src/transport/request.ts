@@ -1,5 +1,5 @@
 /** The seam between the transport, which knows requests, and the client, which knows jobs. */
-import type { GearmanConnectionError, GearmanError } from '../errors.js';
+import type { GearmanError } from '../errors.js';
 import type { Batch } from '../protocol/batch.js';
 import type { Packet } from '../protocol/incoming.js';
 import { Timed } from './deadlines.js';
@@ -9,16 +9,16 @@ import type { RoutedJob } from './routing.js';
 export interface Carrier {
   /** Name of its server. */
   readonly server: string;
-  /** A call timed out that this connection should have answered. */
-  onTimeout(): void;
+  /** Nobody waits any more for the answer to a request that it carries; `isLate`: because it did not come in time. */
+  onAbandoned(isLate: boolean): void;
 }
 
-/** Why a request will not be answered where it was. */
+/** Why a request will not be answered where it was written. */
 export interface Loss {
   /** What happened; names the server. */
-  readonly error: GearmanConnectionError;
-  /** The peer broke the protocol. */
-  readonly isProtocolError: boolean;
+  readonly error: GearmanError;
+  /** Who ended the connection: the other side, or this one for a reason, or for none of the server's making. */
+  readonly ending: 'closed' | 'silent' | 'protocol error' | 'destroyed';
 }
 
 /**
@@ -54,7 +54,7 @@ export abstract class Request extends Timed {
    */
   abstract onReply(packet: Packet, server: string): void;
   /** No byte of it was handed to a socket, and the server that it waited for cannot be waited for: go elsewhere. */
-  abstract onUnsent(loss: Loss): void;
+  abstract onUnsent(error: GearmanError): void;
   /** It was written and its connection died. */
   abstract onLost(loss: Loss): void;
   /** There is no server that it could go to or wait for. */

@@ -1,6 +1,6 @@
 /** One socket to a job server: TCP or TLS, up in time or an error that says why. */
 import type { Duplex } from 'node:stream';
-import { GearmanConnectionError, describe } from '../errors.js';
+import { describe, gearmanError, type GearmanError } from '../errors.js';
 import type { Address } from './address.js';
 import { Timed } from './deadlines.js';
 import type { World } from './world.js';
@@ -10,18 +10,20 @@ export interface SocketOwner {
   /** It is connected; over TLS, the server's certificate has been verified. */
   onUp(): void;
   onData(chunk: Buffer): void;
-  /** What was written has left; more may be written. */
+  /** What was written has left; it {@link ServerSocket.isWritable} again. */
   onDrain(): void;
   /** A part of what was written has left. */
   onSent(): void;
-  /** It is over. Called once, whoever ended it. */
-  onDown(error: GearmanConnectionError): void;
+  /** The other side or the system ended it, or it did not come up in time. Not told of {@link ServerSocket.destroy}. */
+  onDown(error: GearmanError): void;
+  /** The system has closed it, however it ended. */
+  onGone(): void;
 }
 
 type State = 'connecting' | 'up' | 'down';
 
-/** Larger buffers are handed over in pieces, each when the one before has left: so a slow upload is told from a dead server. */
-const PIECE_BYTES = 262_144;
+/** The socket has so much of what is written and not more, so that a slow upload can be told from a dead server. */
+const HELD_BYTES = 262_144;
 
 /** Opens a socket at once and ends it in one way. */
 export class ServerSocket extends Timed {
@@ -32,8 +34,6 @@ export class ServerSocket extends Timed {
   /** What the socket has not got yet, in order. */
   readonly #unwritten: Uint8Array[] = [];
   #state: State = 'connecting';
-  /** Resolves when the system has closed the socket. */
-  readonly gone: Promise<void>;
 
   constructor(address: Address, world: World, owner: SocketOwner) {
     super();
@@ -53,56 +53,60 @@ export class ServerSocket extends Timed {
     this.#socket = world.runtime.connect(target, () => {
       this.#onUp();
     });
-    this.gone = this.#listen();
+    this.#listen();
     world.deadlines.start(this, connectTimeout);
   }
 
-  /** Hands bytes over; `false` when it wants no more before {@link SocketOwner.onDrain}. */
-  write(buffers: readonly Uint8Array[]): boolean {
-    this.#unwritten.push(...buffers);
-    return this.#feed();
+  /** Whether it takes bytes now. */
+  get isWritable(): boolean {
+    return this.#state === 'up' && this.#unwritten.length === 0 && !this.#socket.writableNeedDrain;
   }
 
-  /** Ends it for a reason of our own. */
-  destroy(error: GearmanConnectionError): void {
-    if (this.#state === 'down') return;
+  /** Hands bytes over. */
+  write(buffers: readonly Uint8Array[]): void {
+    this.#unwritten.push(...buffers);
+    this.#feed();
+  }
+
+  /** Ends it; `false` if it was over already. */
+  destroy(): boolean {
+    if (this.#state === 'down') return false;
     this.#state = 'down';
     this.#world.deadlines.stop(this);
     this.#socket.destroy();
-    this.#owner.onDown(error);
+    return true;
   }
 
   /** It did not come up in time. */
   override onDue(): void {
     const what = `did not ${this.#address.tls === undefined ? 'accept a connection' : 'complete a TLS handshake'}`;
     const message = `${this.#address.name} ${what} within ${String(this.#world.settings.connectTimeout)} ms${this.#hint()}.`;
-    this.destroy(new GearmanConnectionError('GEARMAN_COULD_NOT_CONNECT', message, { server: this.#address.name }));
+    this.#end(gearmanError('GEARMAN_COULD_NOT_CONNECT', message, { server: this.#address.name }));
   }
 
-  /** Hands over as much as the socket wants; returns whether that was all and it wants more. */
-  #feed(): boolean {
+  /** Fills it up. Of what a write brings it gets the beginning at least, whatever Node thinks of its size. */
+  #feed(): void {
     const socket = this.#socket;
     // One writev for several; its detour is not worth it for one.
     if (this.#unwritten.length > 1) socket.cork();
-    while (!socket.writableNeedDrain) {
+    for (let room = HELD_BYTES - socket.writableLength; room > 0; room = HELD_BYTES - socket.writableLength) {
       const buffer = this.#unwritten.shift();
       if (buffer === undefined) break;
-      const isWhole = buffer.length <= PIECE_BYTES;
-      if (!isWhole) this.#unwritten.unshift(buffer.subarray(PIECE_BYTES));
-      socket.write(isWhole ? buffer : buffer.subarray(0, PIECE_BYTES));
+      if (buffer.length > room) this.#unwritten.unshift(buffer.subarray(room));
+      socket.write(buffer.length > room ? buffer.subarray(0, room) : buffer);
     }
     if (socket.writableCorked > 0) socket.uncork();
-    return this.#unwritten.length === 0 && !socket.writableNeedDrain;
   }
 
-  #listen(): Promise<void> {
+  #listen(): void {
     const socket = this.#socket;
     socket.on('data', (chunk: Buffer) => {
       if (this.#state === 'up') this.#owner.onData(chunk);
     });
     socket.on('drain', () => {
       if (this.#state !== 'up') return;
-      if (this.#feed()) this.#owner.onDrain();
+      this.#feed();
+      if (this.isWritable) this.#owner.onDrain();
       else this.#owner.onSent();
     });
     socket.on('error', (error) => {
@@ -111,11 +115,9 @@ export class ServerSocket extends Timed {
     socket.on('end', () => {
       this.#onEnd(undefined);
     });
-    return new Promise((resolve) => {
-      socket.on('close', () => {
-        this.#onEnd(undefined);
-        resolve();
-      });
+    socket.on('close', () => {
+      this.#onEnd(undefined);
+      this.#owner.onGone();
     });
   }
 
@@ -129,26 +131,28 @@ export class ServerSocket extends Timed {
   /** The other side or the system ended it. */
   #onEnd(cause: Error | undefined): void {
     if (this.#state === 'down') return;
-    const server = this.#address.name;
     const reason = cause === undefined ? 'the server closed it' : describe(cause);
-    const error =
-      this.#state === 'up'
-        ? new GearmanConnectionError('GEARMAN_LOST_CONNECTION', `The connection to ${server} was lost: ${reason}.`, {
-            server,
-            cause,
-          })
-        : this.#couldNotConnect(reason, cause);
-    this.destroy(error);
+    this.#end(this.#state === 'up' ? this.#lost(reason, cause) : this.#couldNotConnect(reason, cause));
   }
 
-  #couldNotConnect(reason: string, cause: Error | undefined): GearmanConnectionError {
+  #end(error: GearmanError): void {
+    if (this.destroy()) this.#owner.onDown(error);
+  }
+
+  #lost(reason: string, cause: Error | undefined): GearmanError {
+    const server = this.#address.name;
+    const message = `The connection to ${server} was lost: ${reason}.`;
+    return gearmanError('GEARMAN_LOST_CONNECTION', message, { server, cause });
+  }
+
+  #couldNotConnect(reason: string, cause: Error | undefined): GearmanError {
     const server = this.#address.name;
     const { code } = (cause ?? {}) as NodeJS.ErrnoException;
     // The handshake ended without an answer: with an alert or a certificate, the cause says it better.
     const hint =
       cause === undefined || code === 'ECONNRESET' || code === 'ERR_SSL_WRONG_VERSION_NUMBER' ? this.#hint() : '';
     const message = `Could not connect to ${server}: ${reason}${hint}.`;
-    return new GearmanConnectionError('GEARMAN_COULD_NOT_CONNECT', message, { server, cause });
+    return gearmanError('GEARMAN_COULD_NOT_CONNECT', message, { server, cause });
   }
 
   #hint(): string {

@@ -2,9 +2,14 @@
 import { Fifo } from './fifo.js';
 import type { Request } from './request.js';
 
+/** A queue is tidied first when it has this many requests. */
+const TIDY_AT = 1024;
+
 /** A queue of requests that passes over those that are settled. */
 export class Waiting {
   readonly #queue = new Fifo<Request>();
+  /** At this length the settled ones are taken out: calls that give up must not pile up behind one that does not. */
+  #tidyAt = TIDY_AT;
   /** A request came that was made before the last one. */
   #isUnsorted = false;
 
@@ -31,6 +36,7 @@ export class Waiting {
     const { last } = this.#queue;
     if (last !== undefined && last.sequence > request.sequence) this.#isUnsorted = true;
     this.#queue.push(request);
+    if (this.#queue.size >= this.#tidyAt) this.#tidy();
   }
 
   shift(): Request | undefined {
@@ -49,6 +55,12 @@ export class Waiting {
       else this.#queue.push(request);
     }
     return taken;
+  }
+
+  /** At twice the length at least each time, so that it costs each push a constant time. */
+  #tidy(): void {
+    for (const request of this.take()) this.#queue.push(request);
+    this.#tidyAt = Math.max(TIDY_AT, 2 * this.#queue.size);
   }
 
   /** Two runs that are in order each are merged in linear time by the sort of the language. */

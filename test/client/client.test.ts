@@ -47,7 +47,7 @@ describe('new GearmanClient', () => {
     ['a port that is no number', { host: 'a', port: 'x' }, /1 to 65535/],
     ['a host with a blank', 'a b', /no host name/],
     ['a host that is a number', { host: 1 }, /must be a string/],
-    ['an unknown property of a server', { host: 'a', prt: 1 }, /no property 'prt'/],
+    ['an unknown property of a server', { host: 'a', prt: 1 }, /no option 'prt'/],
     ['a name with a blank', { host: 'a', name: 'a b' }, /name of a job server/],
     ['a name with //', { host: 'a', name: 'a//b' }, /name of a job server/],
     [

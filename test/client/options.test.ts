@@ -26,13 +26,14 @@ function refuses(run: () => unknown, message: RegExp, code = 'GEARMAN_INVALID_AR
 
 /** Reads options that TypeScript would not let through. */
 const readClient = (options: unknown): unknown => readClientOptions(options as never);
-const readJob = (options: unknown): unknown => readSubmitOptions(options, 'submitBackground', undefined);
+const SETTINGS = readClientOptions({});
+const readJob = (options: unknown): unknown => readSubmitOptions(options, 'submitBackground', undefined, SETTINGS);
 
 /** Everybody who takes options of some kind, by its name in messages. */
 const READERS: Readonly<Record<string, (options: unknown) => unknown>> = {
   GearmanClient: readClient,
-  jobStatus: (options) => readRequestOptions(options, 'jobStatus'),
-  doBackground: (options) => readSubmitOptions(options, 'doBackground', 'normal'),
+  jobStatus: (options) => readRequestOptions(options, 'jobStatus', SETTINGS),
+  doBackground: (options) => readSubmitOptions(options, 'doBackground', 'normal', SETTINGS),
   submitBackground: readJob,
   watch: readWatchOptions,
   close: readCloseOptions,
@@ -223,11 +224,11 @@ describe('options', () => {
 
   it('are copied: what the caller changes afterwards changes nothing', () => {
     const given = { timeout: 5, unique: 'u' };
-    const options = readSubmitOptions(given, 'doBackground', 'normal');
+    const options = readSubmitOptions(given, 'doBackground', 'normal', SETTINGS);
     given.timeout = 6;
-    assert.deepEqual(options, { timeout: 5, unique: 'u' });
+    assert.deepEqual([options.timeout, options.unique], [5, 'u']);
     const request = { timeout: 5 };
-    assert.notEqual(readRequestOptions(request, 'jobStatus'), request);
+    assert.notEqual(readRequestOptions(request, 'jobStatus', SETTINGS), request);
     assert.notEqual(readWatchOptions(request), request);
     assert.notEqual(readCloseOptions(request), request);
   });
@@ -294,7 +295,7 @@ describe('a job', () => {
       ['doLowBackground', 'low'],
     ] as const) {
       refuses(
-        () => readSubmitOptions({ priority }, method, priority),
+        () => readSubmitOptions({ priority }, method, priority, SETTINGS),
         new RegExp(
           `^${method} has no option 'priority', only timeout, signal, server, unique, at, reducer, resubmit\\.$`,
         ),

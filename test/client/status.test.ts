@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { GearmanClient } from '../../src/client/client.js';
+import type { GearmanError } from '../../src/errors.js';
 import { clientOf, isPending, proven, rejection, settleDown, stateOf, untilState } from '../support/client.js';
 import { Clock } from '../support/clock.js';
 import {
@@ -338,14 +339,43 @@ for (const kind of ['handle', 'unique'] as const) {
       );
     });
 
-    it('is refused when a server refuses it', async (t) => {
+    it('is refused when a server refuses it and no other one knows it', async (t) => {
       const { client, b, toA, toB } = await upAndRunning(t, 2);
       const status = rejection(ask(client), 'GEARMAN_SERVER_ERROR');
       await Promise.all([toA.received(2), toB.received(2)]);
       toB.send(errorPacket('INVALID_COMMAND', 'Command not expected'));
+      toA.send(noOne());
       const error = await status;
-      assert.deepEqual([error.server, error.serverCode], [b.name, 'INVALID_COMMAND']);
+      assert.deepEqual([error.server, error.serverCode, error.unreachable], [b.name, 'INVALID_COMMAND', undefined]);
+    });
+
+    it('is answered when a server refuses it and another one knows it', async (t) => {
+      const { client, toA, toB } = await upAndRunning(t, 2);
+      const status = ask(client);
+      await Promise.all([toA.received(2), toB.received(2)]);
+      toB.send(errorPacket('INVALID_COMMAND', 'Command not expected'));
       toA.send(answer(RUNNING));
+      assert.deepEqual(await status, expected(RUNNING));
+    });
+
+    it('names all that could not be asked by its deadline, those before it, too', async (t) => {
+      const { client, clock, a, b, toA, toB } = await upAndRunning(t, 2);
+      const status = rejection(ask(client, { timeout: 50 }), 'GEARMAN_TIMEOUT');
+      await Promise.all([toA.received(2), toB.received(2)]);
+      a.refuse();
+      toA.reset();
+      await untilState(client, a, 'paused');
+      clock.advance(50);
+      const error = await status;
+      assert.deepEqual(error.unreachable, [a.name, b.name]);
+      const causes = (error.cause as AggregateError).errors as GearmanError[];
+      assert.deepEqual(
+        causes.map(({ code, server }) => [code, server]),
+        [
+          ['GEARMAN_COULD_NOT_CONNECT', a.name],
+          ['GEARMAN_TIMEOUT', b.name],
+        ],
+      );
     });
 
     it('is asked again when the server closes the connection meanwhile', async (t) => {

@@ -20,7 +20,7 @@ type Command = fc.Command<Model, Fifo<number>>;
 function compare({ items }: Model, fifo: Fifo<number>): void {
   assert.equal(fifo.size, items.length);
   assert.equal(fifo.first, items[0]);
-  assert.equal(fifo.second, items[1]);
+  assert.equal(fifo.at(1), items[1]);
   assert.equal(fifo.last, items.at(-1));
   assert.deepEqual([...fifo], items);
 }

@@ -143,18 +143,18 @@ export class GearmanClient {
     return this.#submit({ method: 'doBackground', priority: 'normal', fn, workload, given: unique });
   }
 
-  /** {@link doBackground}, before the normal jobs of the function. */
+  /** {@link GearmanClient.doBackground}, before the normal jobs of the function. */
   doHighBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
     return this.#submit({ method: 'doHighBackground', priority: 'high', fn, workload, given: unique });
   }
 
-  /** {@link doBackground}, after the normal jobs of the function. */
+  /** {@link GearmanClient.doBackground}, after the normal jobs of the function. */
   doLowBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
     return this.#submit({ method: 'doLowBackground', priority: 'low', fn, workload, given: unique });
   }
 
   /**
-   * {@link doBackground} that tells more about the job: its `id` is what to store to ask for it later, from any process.
+   * {@link GearmanClient.doBackground} that tells more about the job: its `id` is what to store to ask for it later, from any process.
    * @throws GearmanError as `doBackground`
    */
   async submitBackground(fn: string, workload: Workload, options?: PrioritySubmitOptions): Promise<BackgroundJob> {
@@ -186,8 +186,8 @@ export class GearmanClient {
   }
 
   /**
-   * {@link jobStatus} by unique ID, and the number of clients that wait for the job's result. All servers are asked, for gearmand looks
-   * at no function here.
+   * {@link GearmanClient.jobStatus} by unique ID, and the number of clients that wait for the job's result. All servers are asked,
+   * for gearmand looks at no function here.
    * @throws GearmanError as `jobStatus`
    */
   async jobStatusByUnique(unique: string, options: RequestOptions = {}): Promise<UniqueJobStatus> {

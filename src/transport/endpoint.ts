@@ -29,7 +29,7 @@ import type { World } from './world.js';
  * the first answer is awaited; `up`; `suspect`: a call timed out and nothing has come since; `paused`: it failed and is left alone
  * for a while; `closed`: removed from the pool.
  */
-export type ServerStateName = State['name'];
+export type ServerStateName = 'idle' | 'connecting' | 'proving' | 'up' | 'suspect' | 'paused' | 'closed';
 
 /** A job server as the client sees it now. */
 export interface ServerState {

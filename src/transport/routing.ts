@@ -11,9 +11,12 @@ export interface RoutedJob {
   readonly workload: Argument;
 }
 
-/** A custom routing: the names of servers in order of preference. Those left out are used last, in the order of the list. */
+/**
+ * A custom routing: the names of servers in order of preference. Those left out are used last, in the order of the list. The job's
+ * function is as on the wire, prefix included.
+ */
 export type RouteFunction = (
-  job: Pick<RoutedJob, 'function' | 'unique'>,
+  job: { readonly function: string; readonly unique: string },
   servers: readonly string[],
 ) => readonly string[];
 

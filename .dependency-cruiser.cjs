@@ -17,7 +17,7 @@ const house = {
   },
   transport: {
     files: [
-      ...['address', 'backoff', 'routing', 'fifo', 'signals', 'deadlines', 'world', 'request'],
+      ...['address', 'backoff', 'settings', 'routing', 'fifo', 'signals', 'deadlines', 'world', 'request'],
       ...['replies', 'socket', 'connection', 'waiting', 'endpoint', 'pool'],
     ],
     imports: ['floor', 'protocol'],

@@ -8,11 +8,11 @@ import { DEFAULT_HOST, DEFAULT_PORT, type ServerAddress, type Servers } from '..
 import { Deadlines, Timed } from '../transport/deadlines.js';
 import type { ServerState } from '../transport/endpoint.js';
 import { Pool } from '../transport/pool.js';
+import { asOptions } from '../transport/settings.js';
 import { BackgroundJob, type JobAsker } from './background.js';
 import { Calls, aborted } from './calls.js';
 import { Handles } from './handles.js';
 import {
-  asOptions,
   readCloseOptions,
   readRequestOptions,
   readWatchOptions,

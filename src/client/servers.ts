@@ -1,13 +1,5 @@
 /** Which job servers a client has: those that were named, or the default while none ever was. */
-import { describe, invalidArgument } from '../errors.js';
-import {
-  DEFAULT_HOST,
-  parseServer,
-  parseServers,
-  type Address,
-  type ServerAddress,
-  type Servers,
-} from '../transport/address.js';
+import { defaultServers, parseServer, parseServers, type ServerAddress, type Servers } from '../transport/address.js';
 import type { Pool } from '../transport/pool.js';
 import type { Settings } from './options.js';
 
@@ -44,17 +36,7 @@ export class NamedServers {
   /** A call is made: if no server was ever named, puts in those of the environment, else 127.0.0.1:4730. */
   fillIn(): void {
     if (this.#kind !== 'none') return;
-    const fromEnvironment = process.env['GEARMAN_SERVERS'] ?? '';
-    for (const address of this.#readDefault(fromEnvironment)) this.#pool.add(address);
+    for (const address of defaultServers(this.#settings.tls)) this.#pool.add(address);
     this.#kind = 'default';
-  }
-
-  #readDefault(fromEnvironment: string): Address[] {
-    if (fromEnvironment.trim() === '') return parseServers(DEFAULT_HOST, this.#settings.tls);
-    try {
-      return parseServers(fromEnvironment, this.#settings.tls);
-    } catch (error) {
-      throw invalidArgument(`The environment variable GEARMAN_SERVERS: ${describe(error)}`);
-    }
   }
 }

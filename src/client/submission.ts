@@ -6,14 +6,9 @@ import type { Packet } from '../protocol/incoming.js';
 import { TYPE } from '../protocol/packet.js';
 import { Request, type Loss } from '../transport/request.js';
 import type { RoutedJob } from '../transport/routing.js';
+import { nameOnWire } from '../transport/settings.js';
 import { aborted } from './calls.js';
-import {
-  nameOnWire,
-  readSubmitOptions,
-  type JobOptions,
-  type Priority,
-  type PrioritySubmitOptions,
-} from './options.js';
+import { readSubmitOptions, type JobOptions, type Priority, type PrioritySubmitOptions } from './options.js';
 import type { Shared } from './shared.js';
 
 const BACKGROUND: Readonly<Record<Priority, number>> = {

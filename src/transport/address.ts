@@ -1,7 +1,7 @@
 /** Where job servers are: lists of them as users write them, and one name for each. */
 import { SocketAddress, isIP, isIPv6 } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import { invalidArgument } from '../errors.js';
+import { describe, invalidArgument } from '../errors.js';
 import { kindOf, refuseUnknownKeys } from '../protocol/arguments.js';
 
 /** Gearman's port at IANA. */
@@ -56,6 +56,17 @@ export function parseServers(servers: unknown, tls?: ConnectionOptions): Address
     byName.set(address.name, known ?? address);
   }
   return [...byName.values()];
+}
+
+/** The servers where none was named: those of the environment, else the default. */
+export function defaultServers(tls?: ConnectionOptions): Address[] {
+  const fromEnvironment = process.env['GEARMAN_SERVERS'] ?? '';
+  if (fromEnvironment.trim() === '') return parseServers(DEFAULT_HOST, tls);
+  try {
+    return parseServers(fromEnvironment, tls);
+  } catch (error) {
+    throw invalidArgument(`The environment variable GEARMAN_SERVERS: ${describe(error)}`);
+  }
 }
 
 /** A name stands for one place: anything else would break routing and status without a word. */

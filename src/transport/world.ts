@@ -1,19 +1,12 @@
 /** What all job servers of a client share. */
 import type { Runtime } from '../runtime.js';
-import type { Backoff } from './backoff.js';
 import type { Deadlines } from './deadlines.js';
+import type { ServerSettings } from './settings.js';
 
-/** The options that the transport looks at. */
-interface TransportSettings {
-  /** How long connecting may take, and then the first answer, in milliseconds. */
-  readonly connectTimeout: number;
-  /** Silence after which a sign of life is asked for, and how long that may take, in milliseconds. */
-  readonly heartbeat: number;
-  readonly backoff: Backoff;
+/** The options that connections and endpoints look at. */
+interface TransportSettings extends Pick<ServerSettings, 'connectTimeout' | 'heartbeat' | 'backoff' | 'maxPacketSize'> {
   /** The most requests on one connection without an answer. */
   readonly maxInFlight: number;
-  /** The most bytes of data in a packet that comes in. */
-  readonly maxPacketSize: number;
 }
 
 /** See the head of this file. */

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { runInNewContext } from 'node:vm';
 import {
-  asOptions,
   readClientOptions,
   readCloseOptions,
   readRequestOptions,
@@ -11,6 +10,7 @@ import {
   readWatchOptions,
   type GearmanClientOptions,
 } from '../../src/client/options.js';
+import { asOptions } from '../../src/transport/settings.js';
 import { GearmanArgumentError } from '../../src/errors.js';
 import { clientOf } from '../support/client.js';
 import { Peer, serve } from '../support/peer.js';
@@ -160,7 +160,7 @@ describe('servers in the place of the options', () => {
 
   it('are told from options', () => {
     const options = { timeout: 1 };
-    assert.equal(asOptions(options), options);
+    assert.equal(asOptions<GearmanClientOptions>(options), options);
     assert.deepEqual(asOptions({}), {});
   });
 });

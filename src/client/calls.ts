@@ -19,11 +19,11 @@ export class Calls {
 
   /** The call is made. One whose signal is aborted already is told so at once, and ends. */
   begin(call: Call, timeout: number, signal: AbortSignal | undefined): void {
+    if (signal?.aborted === false) this.#signals.add(signal, call);
     this.#outstanding++;
     this.#deadlines.hold();
     this.#deadlines.start(call, timeout);
     if (signal?.aborted) call.onAbort(signal.reason);
-    else if (signal !== undefined) this.#signals.add(signal, call);
   }
 
   /** The call is settled. */

@@ -254,14 +254,14 @@ export class GearmanClient {
     await this.close();
   }
 
-  /** Every call begins here. */
+  /** Every question begins here. */
   #start(): void {
     if (this.#end !== undefined) throw gearmanError(this.#end.code, this.#end.message, { cause: this.#end.cause });
     this.#servers.fillIn();
   }
 
   #prepare(call: JobCall): Submission {
-    this.#start();
+    if (this.#end === undefined) this.#servers.fillIn();
     return new Submission(this.#shared, call);
   }
 
@@ -275,6 +275,7 @@ export class GearmanClient {
   }
 
   #send(submission: Submission): Promise<string> {
+    if (this.#end !== undefined) return submission.send(this.#end);
     if (!isSubmitTraced()) return submission.send();
     const { calledName, unique } = submission;
     return traceSubmit({ function: calledName, unique }, async (context) => {

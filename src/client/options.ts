@@ -170,12 +170,19 @@ export function readCloseOptions(given: unknown): CloseOptions {
 function checkLimits({ timeout, signal }: { readonly timeout?: unknown; readonly signal?: unknown }): void {
   if (timeout !== undefined) checkTime('timeout', timeout);
   // By its shape: an AbortSignal of another realm (Jest has one) is no instance of ours.
-  const isSignal = typeof signal === 'object' && signal !== null && 'aborted' in signal && 'addEventListener' in signal;
-  if (signal !== undefined && !isSignal)
+  if (signal !== undefined && !isSignal(signal))
     throw invalidArgument(`The option signal must be an AbortSignal, not ${kindOf(signal)}.`);
 }
 
 function checkServer(server: unknown): void {
   if (server === undefined || (typeof server === 'string' && server !== '')) return;
   throw invalidArgument(`The option server must be the name of a job server, not ${kindOf(server)}.`);
+}
+
+function isSignal(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { aborted, addEventListener, removeEventListener } = value as Readonly<Record<keyof AbortSignal, unknown>>;
+  return (
+    typeof aborted === 'boolean' && typeof addEventListener === 'function' && typeof removeEventListener === 'function'
+  );
 }

@@ -20,6 +20,7 @@ export class Ping extends Request {
   override readonly server: string;
   override readonly job = undefined;
   override readonly isSticky = true;
+  override readonly endsPause = true;
   /** Always resolves. */
   readonly result: Promise<PingResult>;
   readonly #shared: Shared;
@@ -44,7 +45,7 @@ export class Ping extends Request {
   start(): this {
     const { pool, calls } = this.#shared;
     calls.begin(this, this.#options.timeout, this.#options.signal);
-    if (!this.settled) pool.probe(this);
+    if (!this.settled) pool.send(this);
     return this;
   }
 

@@ -37,7 +37,7 @@ export interface Asker {
   /** The server answered ERROR. */
   onRefusal(question: Question, serverCode: string, text: string): void;
   /** There is no server to ask any more. */
-  onImpossible(error: GearmanError): void;
+  onImpossible(question: Question, error: GearmanError): void;
 }
 
 /** See the head of this file. */
@@ -93,7 +93,7 @@ export class Question extends Request {
   }
 
   override onRefused(error: GearmanError): void {
-    this.#asker.onImpossible(error);
+    this.#asker.onImpossible(this, error);
   }
 
   override onDoubt(): void {
@@ -117,7 +117,8 @@ function readStatus(packet: Packet, key: string): UniqueJobStatus {
   };
   const count = (index: number): number => {
     const text = packet.latin1(index);
-    if (!/^\d{1,15}$/.test(text)) throw unexpected(packet, 'has a count that is no number');
+    // Perl's Gearman::Server leaves it empty where no worker has said anything, and passes on what workers say.
+    if (!/^(\d{1,15}(\.\d*)?)?$/.test(text)) throw unexpected(packet, 'has a count that is no number');
     return Number(text);
   };
   return [flag(1), flag(2), count(3), count(4), isUnique ? count(5) : 0];

@@ -28,6 +28,7 @@ export class NamedServers {
 
   /** Takes a server out, named in any way that {@link add} reads or by its name; one that is not there is ignored. */
   remove(server: string | ServerAddress): void {
+    this.fillIn();
     const name = typeof server === 'string' && this.#pool.find(server) ? server : parseServer(server).name;
     this.#pool.remove(name);
     if (this.#kind === 'default') this.#kind = 'named';

@@ -74,15 +74,15 @@ export class Inquiry extends Timed implements Asker {
   }
 
   onNotAsked(question: Question, error: GearmanError): void {
-    if (this.#mayAsk(question)) this.#shared.pool.send(question);
+    if (error.code === 'GEARMAN_SHUTDOWN') this.#fail(error, { server: error.server });
+    else if (this.#mayAsk(question)) this.#shared.pool.send(question);
     else this.#giveUp(question, error);
   }
 
   /** Asked again, but not after a protocol error: the answer itself may have been what broke it. */
   onNotAnswered(question: Question, { error, ending }: Loss): void {
-    if (error.code === 'GEARMAN_SHUTDOWN') this.#fail(error, { server: error.server });
-    else if (ending !== 'protocol error') this.onNotAsked(question, error);
-    else this.#giveUp(question, error);
+    if (ending === 'protocol error') this.#giveUp(question, error);
+    else this.onNotAsked(question, error);
   }
 
   onRefusal(question: Question, serverCode: string, text: string): void {
@@ -91,8 +91,9 @@ export class Inquiry extends Timed implements Asker {
     this.#giveUp(question, gearmanError('GEARMAN_SERVER_ERROR', message, { server, serverCode }));
   }
 
-  onImpossible(error: GearmanError): void {
-    if (!this.#isSettled) this.#fail(error);
+  onImpossible(question: Question, error: GearmanError): void {
+    if (error.code === 'GEARMAN_COULD_NOT_CONNECT') this.#giveUp(question, error);
+    else if (!this.#isSettled) this.#fail(error);
   }
 
   /** The deadline. What is known by then is the answer; the servers that owe theirs are in doubt. */

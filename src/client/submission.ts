@@ -47,6 +47,8 @@ export class Submission extends Request implements RoutedJob {
   readonly isUniqueGenerated: boolean;
   /** Let go of when settled, although the tombstone stays. */
   workload: Workload;
+  /** See {@link RoutedJob}. */
+  hash: number | undefined = undefined;
   readonly #shared: Shared;
   readonly #priority: Priority;
   readonly #options: JobOptions;
@@ -71,18 +73,19 @@ export class Submission extends Request implements RoutedJob {
     this.isUniqueGenerated = unique === undefined || unique === '';
     this.unique = unique === undefined || unique === '' ? shared.uniqueIds.next() : checkUnique(unique);
     this.#priority = options.priority ?? priority ?? 'normal';
-    this.#options = options;
+    const { server } = options;
+    this.#options = server === undefined ? options : { ...options, server: shared.pool.endpoint(server).name };
     if (hasOptions) refuseCombination({ ...options, priority: this.#priority });
-    if (options.server !== undefined) shared.pool.endpoint(options.server);
   }
 
-  /** Submits the job. Resolves to its handle. */
-  send(): Promise<string> {
+  /** Submits the job, unless there is a reason not to. Resolves to its handle. */
+  send(refusal?: GearmanError): Promise<string> {
     const handle = new Promise<string>((resolve) => {
       this.#resolve = resolve;
     });
     this.#shared.calls.begin(this, this.#options.timeout, this.#options.signal);
-    if (!this.settled) this.#shared.pool.send(this);
+    if (refusal !== undefined) this.#fail(refusal);
+    else if (!this.settled) this.#shared.pool.send(this);
     return handle;
   }
 
@@ -127,7 +130,10 @@ export class Submission extends Request implements RoutedJob {
       this.#onRefusal(first, packet.utf8(1), server);
       return;
     }
-    if (first === '') throw gearmanError('GEARMAN_UNEXPECTED_PACKET', 'JOB_CREATED came without a job handle.');
+    // A NUL behind it is let pass; what goes on behind a NUL is no handle.
+    if (first === '' || packet.length > first.length + 1) {
+      throw gearmanError('GEARMAN_UNEXPECTED_PACKET', 'JOB_CREATED came without a job handle, or with more than that.');
+    }
     if (this.settled) return;
     this.#shared.handles.remember(first, server);
     this.#settle(first);
@@ -182,7 +188,7 @@ export class Submission extends Request implements RoutedJob {
   }
 
   #reject(error: GearmanError): void {
-    this.#settle(failAtCaller(error));
+    if (!this.settled) this.#settle(failAtCaller(error));
   }
 
   #settle(outcome: string | Promise<never>): void {

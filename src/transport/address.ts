@@ -88,6 +88,11 @@ export function parseServer(server: unknown, tls?: ConnectionOptions): Address {
   return complete(server, tls);
 }
 
+/** `host:port`, IPv6 addresses in brackets: the name of a server that has no other. */
+export function placeOf({ host, port }: Pick<Address, 'host' | 'port'>): string {
+  return `${isIPv6(host) ? `[${host}]` : host}:${String(port)}`;
+}
+
 /** The name of a server as a user may write it, or as it stands in front of the `//` of an id. */
 export function normalizeName(name: string): string {
   try {
@@ -111,9 +116,9 @@ function complete(
 ): Address {
   const host = checkHost(server.host);
   const port = checkPort(server.port ?? DEFAULT_PORT, host);
-  const name = server.name ?? `${isIPv6(host) ? `[${host}]` : host}:${String(port)}`;
-  if (typeof name !== 'string' || !/^[^\s\0,]+$/.test(name) || name.includes('//')) {
-    throw invalidArgument('The name of a job server is a string without blanks, commas and //.');
+  const name = server.name ?? placeOf({ host, port });
+  if (typeof name !== 'string' || !/^[^\s\0,/]+$/.test(name)) {
+    throw invalidArgument('The name of a job server is a string without blanks, commas and slashes.');
   }
   return { host, port, name, tls: server.tls === undefined ? tls : checkTls(server.tls) };
 }

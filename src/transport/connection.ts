@@ -1,5 +1,5 @@
 /** One socket's life: connects once, carries requests and their answers, dies once. */
-import { asError, gearmanError, type GearmanError } from '../errors.js';
+import { GearmanProtocolError, asError, gearmanError, type GearmanError } from '../errors.js';
 import { Batch } from '../protocol/batch.js';
 import { Decoder } from '../protocol/decode.js';
 import type { Packet } from '../protocol/incoming.js';
@@ -17,6 +17,8 @@ export interface ConnectionOwner {
   onUp(connection: Connection): void;
   /** Something came: it lives, and may be proven now. */
   onHeard(connection: Connection): void;
+  /** A part of what was written has left. */
+  onSent(connection: Connection): void;
   /** Its socket takes requests again. */
   onRoom(connection: Connection): void;
   /** Nobody waits any more for one of the answers; `isLate`: because it did not come in time. */
@@ -39,17 +41,31 @@ class Heartbeat extends Request {
   override readonly isOptional = true;
   /** Nobody waits for it: it does not keep a connection open. */
   override settled = true;
+  readonly #isAlone: () => boolean;
+
+  /** @param isAlone - whether nothing else is pending */
+  constructor(isAlone: () => boolean) {
+    super();
+    this.#isAlone = isAlone;
+  }
 
   override write(batch: Batch): void {
     batch.addWithData(TYPE.ECHO_REQ, [], '');
   }
 
-  /** Whatever a server that does not know ECHO_REQ says instead is a sign of life, too. */
+  /** What a server that does not know ECHO_REQ says instead, if it says anything, is a sign of life, too. */
   override isAnsweredBy(type: number): boolean {
     return type === TYPE.ECHO_RES || type === TYPE.ERROR;
   }
 
-  override onReply(): void {}
+  override onReply({ type }: Packet): void {
+    if (type === TYPE.ECHO_RES || this.#isAlone()) return;
+    throw gearmanError(
+      'GEARMAN_UNEXPECTED_PACKET',
+      'ERROR came, and may answer either an ECHO_REQ or what was asked next.',
+    );
+  }
+
   override onUnsent(): void {}
   override onLost(): void {}
   override onRefused(): void {}
@@ -104,7 +120,7 @@ export class Connection extends Timed implements Carrier, SocketOwner {
 
   /** Writes a request; {@link flush} sends it. Only while {@link isWritable}. */
   send(request: Request): void {
-    if (this.pending === 0) this.#onFirstPending();
+    if (!this.#replies.isOwed) this.#onFirstPending();
     request.carrier = this;
     this.#replies.expect(request);
     request.write(this.#batch);
@@ -120,7 +136,7 @@ export class Connection extends Timed implements Carrier, SocketOwner {
   askForLife(): void {
     if (this.#isAsked) return;
     this.#isAsked = true;
-    this.send(new Heartbeat());
+    this.send(new Heartbeat(() => this.pending === 1));
     this.flush();
     this.#world.deadlines.start(this, this.#world.settings.heartbeat);
   }
@@ -147,6 +163,7 @@ export class Connection extends Timed implements Carrier, SocketOwner {
   onSent(): void {
     this.#silentSinceMs = this.#world.deadlines.now();
     if (this.#isAsked) this.#world.deadlines.start(this, this.#world.settings.heartbeat);
+    this.#owner.onSent(this);
   }
 
   onData(chunk: Buffer): void {
@@ -175,12 +192,12 @@ export class Connection extends Timed implements Carrier, SocketOwner {
 
   /** The heartbeat. */
   override onDue(): void {
-    if (this.pending === 0) return;
+    if (!this.#replies.isOwed) return;
     const { heartbeat } = this.#world.settings;
     const silentMs = this.#world.deadlines.now() - this.#silentSinceMs;
     if (this.#isAsked) {
       const message = `${this.server} gave no sign of life for ${String(heartbeat)} ms (the option heartbeat).`;
-      this.destroy(gearmanError('GEARMAN_LOST_CONNECTION', message, { server: this.server }), 'silent');
+      this.destroy(gearmanError('GEARMAN_LOST_CONNECTION', message, { server: this.server }));
     } else if (silentMs >= heartbeat) {
       this.askForLife();
     } else {
@@ -200,7 +217,9 @@ export class Connection extends Timed implements Carrier, SocketOwner {
 
   #fail(cause: Error): void {
     const { server } = this;
-    const message = `${server} broke the protocol: ${cause.message}`;
+    const what =
+      cause instanceof GearmanProtocolError ? `${server} broke the protocol` : `What ${server} sent was not read`;
+    const message = `${what}: ${cause.message}`;
     this.destroy(gearmanError('GEARMAN_LOST_CONNECTION', message, { server, cause }), 'protocol error');
   }
 

@@ -63,9 +63,11 @@ export class Deadlines {
   now(): number {
     const now = this.#runtime.now() - this.#lostMs;
     const late = now - this.#wakeMs;
-    if (late < LATE_MS || this.#isReading) return now;
-    this.#lostMs += late;
-    return this.#wakeMs;
+    if (late < LATE_MS) return now;
+    // Of reading the sockets a little is no loss, so that the time stops there and does not run backwards.
+    const kept = this.#isReading ? LATE_MS : 0;
+    this.#lostMs += late - kept;
+    return this.#wakeMs + kept;
   }
 
   /** (Re)starts it: due in `ms`, never if that is `Infinity`. */
@@ -120,35 +122,37 @@ export class Deadlines {
     this.#timer.hold(this.#holds > 0);
   }
 
-  /** What is due now is looked at when the sockets were read; what its callers compute meanwhile is lost time, too. */
+  /** What is due now is looked at when the sockets were read; what callers compute meanwhile is lost time, too. */
   #onTimer(): void {
-    const rangMs = this.now();
+    this.#wakeMs = this.now();
     this.#isReading = true;
     this.#runtime.afterPoll(() => {
-      const readMs = this.now() - rangMs;
-      if (readMs >= LATE_MS) this.#lostMs += readMs;
       this.#sweep();
     });
   }
 
   #sweep(): void {
+    const now = this.now();
     this.#timer = undefined;
     this.#wakeMs = Infinity;
     this.#isReading = false;
-    this.#tellDue();
+    this.#tellDue(now);
     let next = Infinity;
     for (const ring of this.#rings.values()) next = Math.min(next, ring.first?.dueMs ?? Infinity);
     if (next !== Infinity || this.#holds > 0) this.#wakeBy(next);
   }
 
-  #tellDue(): void {
-    const now = this.now();
+  #tellDue(now: number): void {
     for (const [duration, ring] of this.#rings) {
       if (ring.first === undefined) this.#rings.delete(duration);
       for (let timed = ring.first; timed !== undefined && timed.dueMs <= now; timed = ring.first) {
         this.stop(timed);
         timed.onDue();
-        if (this.now() - now > SLICE_MS) return;
+        if (this.now() - now <= SLICE_MS) continue;
+        // The others have their turn before this one goes on.
+        this.#rings.delete(duration);
+        this.#rings.set(duration, ring);
+        return;
       }
     }
   }

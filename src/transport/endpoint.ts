@@ -91,9 +91,14 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
     return 'connection' in this.#state && this.#state.name !== 'connecting';
   }
 
+  /** After a failure and until the next proof: it takes one request at a time. */
+  get isOnTrial(): boolean {
+    return this.#failures > 0;
+  }
+
   /** Whether it has failed and has not been proven since, or is in doubt. */
   get isInDoubt(): boolean {
-    return this.#isOnTrial || this.#state.name === 'suspect';
+    return this.isOnTrial || this.#state.name === 'suspect';
   }
 
   /** See {@link ServerState}. */
@@ -102,41 +107,33 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
       name: this.name,
       state: this.#state.name,
       since: new Date(this.#sinceMs),
-      inFlight: this.#inFlight,
+      inFlight: Array.from(this.#connections, ({ pending }) => pending).reduce((sum, pending) => sum + pending, 0),
       waiting: this.#waiting.size,
       lastError: this.#lastError,
     };
   }
 
   /** Whether it takes a request, to write it or to let it wait. */
-  accepts(request: Pick<Request, 'isSticky'>): boolean {
+  accepts({ isSticky, endsPause }: Pick<Request, 'isSticky' | 'endsPause'>): boolean {
+    if (endsPause) return this.#state.name !== 'closed';
     switch (this.#state.name) {
       case 'up':
         return true;
       case 'suspect':
-        return request.isSticky;
+        return isSticky;
       case 'paused':
       case 'closed':
         return false;
       default:
-        return !this.#isOnTrial || (this.#waiting.isEmpty && this.#inFlight === 0);
+        return !this.isOnTrial || (this.#waiting.isEmpty && this.#activePending === 0);
     }
   }
 
   /** Takes a request that it {@link accepts}: written at the end of this tick, or when there is room. */
   send(request: Request): void {
     this.#waiting.push(request);
-    if (this.#state.name === 'idle') this.#connect();
+    if (this.#state.name === 'idle' || this.#state.name === 'paused') this.#connect();
     else this.#pumpSoon();
-  }
-
-  /** Takes a request that wants to know how the server is, and so ends a pause and is the trial itself. */
-  probe(request: Request): void {
-    if (this.#state.name === 'paused') {
-      this.#world.deadlines.stop(this);
-      this.#setState({ name: 'idle' });
-    }
-    this.send(request);
   }
 
   /**
@@ -173,6 +170,12 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
     if (connection.isProven && this.#isProof(connection)) this.#onProof(connection);
     if (this.#isActive(connection)) this.#pump();
     else this.#endIfUnawaited(connection);
+  }
+
+  /** A server that takes what is sent is no stopped one, and cannot answer before it has the rest. */
+  onSent(connection: Connection): void {
+    if (!this.#isActive(connection) || this.#state.name !== 'proving') return;
+    this.#world.deadlines.start(this, this.#world.settings.connectTimeout);
   }
 
   onRoom(connection: Connection): void {
@@ -213,12 +216,7 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
     }
   }
 
-  /** After a failure and until the next proof. */
-  get #isOnTrial(): boolean {
-    return this.#failures > 0;
-  }
-
-  get #inFlight(): number {
+  get #activePending(): number {
     return 'connection' in this.#state ? this.#state.connection.pending : 0;
   }
 
@@ -233,6 +231,7 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
   }
 
   #connect(): void {
+    this.#world.deadlines.stop(this);
     const connection = new Connection(this.address, this.#world, this);
     this.#connections.add(connection);
     this.#setState({ name: 'connecting', connection });

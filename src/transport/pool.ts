@@ -1,7 +1,7 @@
 /** The job servers of a client: chooses one for each request, and holds what no server takes now. */
 import { GearmanError, asError, describe, gearmanError, invalidArgument } from '../errors.js';
 import { debug } from '../observe.js';
-import { normalizeName, refuseOtherPlace, type Address } from './address.js';
+import { normalizeName, placeOf, refuseOtherPlace, type Address } from './address.js';
 import { Endpoint, type ServerState } from './endpoint.js';
 import type { Request } from './request.js';
 import type { Router } from './routing.js';
@@ -9,10 +9,14 @@ import { Waiting } from './waiting.js';
 import type { World } from './world.js';
 
 /** What any request can rely on: not even in doubt. */
-const ANY_REQUEST = { isSticky: false };
+const ANY_REQUEST = { isSticky: false, endsPause: false };
 
 function noServers(): GearmanError {
   return gearmanError('GEARMAN_NO_SERVERS', 'The pool has no job server. Add one with addServer().');
+}
+
+function wasRemoved(server: string): GearmanError {
+  return gearmanError('GEARMAN_COULD_NOT_CONNECT', `${server} was removed from the pool.`, { server });
 }
 
 /** Why a request can go nowhere. What is no error of ours was thrown by the caller's routing function. */
@@ -30,7 +34,7 @@ export class Pool {
   /** The endpoints in the order in which they were added, which some routings go by. */
   #list: readonly Endpoint[] = [];
   /** Endpoints that were removed and whose sockets are not gone. */
-  readonly #retiring = new Map<Endpoint, Promise<void>>();
+  readonly #retiring = new Set<Endpoint>();
   /** Requests that no server takes now. */
   readonly #parked = new Waiting();
   #sequence = 0;
@@ -65,7 +69,11 @@ export class Pool {
    * @throws GearmanArgumentError `GEARMAN_INVALID_ARGUMENT`: a name never opens a connection to a stranger
    */
   endpoint(name: string): Endpoint {
-    const endpoint = this.#endpoints.get(name) ?? this.#endpoints.get(normalizeName(name));
+    const normalized = normalizeName(name);
+    const endpoint =
+      this.#endpoints.get(name) ??
+      this.#endpoints.get(normalized) ??
+      this.#list.find(({ address }) => placeOf(address) === normalized);
     if (endpoint !== undefined) return endpoint;
     throw invalidArgument(
       `The job server ${name} is not in the pool (${this.names.join(', ')}). Add it with addServer().`,
@@ -99,7 +107,7 @@ export class Pool {
     if (endpoint === undefined) return;
     this.#endpoints.delete(name);
     this.#list = [...this.#endpoints.values()];
-    this.#retire(endpoint);
+    void this.#retire(endpoint);
     this.#sendParked();
   }
 
@@ -107,19 +115,15 @@ export class Pool {
   send(request: Request): void {
     if (request.settled) return;
     request.sequence ||= ++this.#sequence;
-    try {
-      const endpoint = this.#choose(request);
-      if (endpoint === undefined) this.#parked.push(request);
-      else endpoint.send(request);
-    } catch (error) {
-      request.onRefused(asRefusal(error));
+    const endpoint = this.#route(request);
+    if (endpoint === undefined) return;
+    if (endpoint.isOnTrial && !request.endsPause && !this.#parked.isEmpty) {
+      // Its one place has become free again, and others wait for it.
+      this.#parked.push(request);
+      this.#placeParked();
+    } else {
+      endpoint.send(request);
     }
-  }
-
-  /** Sends a request to its server even if that is left alone after a failure. */
-  probe(request: Request & { readonly server: string }): void {
-    request.sequence ||= ++this.#sequence;
-    this.endpoint(request.server).probe(request);
   }
 
   /** Why a request was not written before its deadline: nothing could be reached, or what was reached had no room. */
@@ -139,9 +143,9 @@ export class Pool {
   /** Ends all connections: when what was written is answered, or now if there is an error. Resolves when the sockets are gone. */
   async close(end: GearmanError, error?: GearmanError): Promise<void> {
     this.#end = end;
-    for (const endpoint of [...this.#list, ...this.#retiring.keys()]) this.#retire(endpoint, error);
+    const gone = [...this.#list, ...this.#retiring].map((endpoint) => this.#retire(endpoint, error));
     this.#sendParked();
-    await Promise.all(this.#retiring.values());
+    await Promise.all(gone);
   }
 
   #reasonOf(possible: readonly Endpoint[], within: string): GearmanError {
@@ -158,11 +162,11 @@ export class Pool {
     return gearmanError('GEARMAN_COULD_NOT_CONNECT', `no job server could be reached ${within}. ${why}`, { cause });
   }
 
-  #retire(endpoint: Endpoint, error?: GearmanError): void {
-    this.#retiring.set(
-      endpoint,
-      endpoint.retire(error).finally(() => this.#retiring.delete(endpoint)),
-    );
+  async #retire(endpoint: Endpoint, error?: GearmanError): Promise<void> {
+    // First, for whoever hears that the server is closed may close the client.
+    this.#retiring.add(endpoint);
+    await endpoint.retire(error);
+    this.#retiring.delete(endpoint);
   }
 
   /** Nothing is taken after the end, nor by an empty pool. A routing function may bring about both. */
@@ -171,12 +175,26 @@ export class Pool {
     if (this.#list.length === 0) throw noServers();
   }
 
+  /** The server that takes the request now. Without one the request is parked, or refused. */
+  #route(request: Request): Endpoint | undefined {
+    try {
+      const endpoint = this.#choose(request);
+      if (endpoint === undefined) this.#parked.push(request);
+      return endpoint;
+    } catch (error) {
+      // A routing function may abort the call, too.
+      if (!request.settled) request.onRefused(asRefusal(error));
+      return undefined;
+    }
+  }
+
   /** The first in rank of those that take it; none if none does. */
   #choose(request: Request): Endpoint | undefined {
     this.#refuseIfOver();
     const { server, job } = request;
     if (server !== undefined) {
-      const pinned = this.endpoint(server);
+      const pinned = this.#endpoints.get(server);
+      if (pinned === undefined) throw wasRemoved(server);
       return pinned.accepts(request) ? pinned : undefined;
     }
     const [only] = this.#list;
@@ -211,7 +229,7 @@ export class Pool {
       // A routing function may end the client, or remove the server that the request waits for.
       const isAsBefore = this.#end === undefined && this.#list === list;
       if (isAsBefore && !this.#isOpen()) this.#parked.push(request);
-      else this.send(request);
+      else if (!request.settled) this.#route(request)?.send(request);
     }
   };
 

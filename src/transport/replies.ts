@@ -54,6 +54,12 @@ export class Replies {
     return this.#tombstones < this.pending;
   }
 
+  /** Whether the server must answer one of them, whether anybody waits for it or not. */
+  get isOwed(): boolean {
+    for (const request of this.#pending) if (!request.isOptional) return true;
+    return false;
+  }
+
   /** The request was written. */
   expect(request: Request): void {
     this.#pending.push(request);

@@ -17,8 +17,8 @@ export interface Carrier {
 export interface Loss {
   /** What happened; names the server. */
   readonly error: GearmanError;
-  /** Who ended the connection: the other side, or this one for a reason, or for none of the server's making. */
-  readonly ending: 'closed' | 'silent' | 'protocol error' | 'destroyed';
+  /** The other side closed the connection, or broke the protocol, or this side had another reason. */
+  readonly ending: 'closed' | 'protocol error' | 'destroyed';
 }
 
 /**
@@ -41,8 +41,10 @@ export abstract class Request extends Timed {
   abstract readonly job: RoutedJob | undefined;
   /** Whether it rather waits for a server in doubt than go to another one. */
   abstract readonly isSticky: boolean;
-  /** Whether the server may leave it unanswered (an OPTION_REQ that it does not know). */
+  /** Whether the server may leave it unanswered, because it does not know such requests. */
   readonly isOptional: boolean = false;
+  /** Whether it goes to its server also while that is left alone after a failure, and so ends the pause. */
+  readonly endsPause: boolean = false;
 
   /** Writes its packet. Called at most once for each connection. */
   abstract write(batch: Batch): void;

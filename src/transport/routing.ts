@@ -9,6 +9,8 @@ export interface RoutedJob {
   /** Unique ID, given or generated. */
   readonly unique: string;
   readonly workload: Argument;
+  /** {@link hashJob}, once it was needed: for `'-'` it takes a look at each byte of the workload. */
+  hash?: number | undefined;
 }
 
 /**
@@ -46,8 +48,10 @@ function fnv1a(value: Argument, hash = FNV_OFFSET): number {
   if (isAscii) {
     for (let index = 0; index < value.length; index++) result = Math.imul(result ^ value.charCodeAt(index), FNV_PRIME);
   } else {
-    for (const byte of typeof value === 'string' ? Buffer.from(value) : value)
-      result = Math.imul(result ^ byte, FNV_PRIME);
+    const bytes = typeof value === 'string' ? Buffer.from(value) : value;
+    let index = 0;
+    // An iterator takes ten times as long.
+    while (index < bytes.length) result = Math.imul(result ^ (bytes[index++] ?? 0), FNV_PRIME);
   }
   return result;
 }
@@ -75,9 +79,10 @@ export function rendezvousScore(jobHash: number, nameHash: number): number {
   return mix(jobHash ^ nameHash);
 }
 
-const byUnique: Router = ({ function: name, unique, workload }) => {
+const byUnique: Router = (job) => {
+  const { function: name, unique, workload } = job;
   // The server coalesces '-' by workload, so that equal workloads must meet on one server.
-  const jobHash = hashJob(name, unique === '-' ? workload : unique);
+  const jobHash = (job.hash ??= hashJob(name, unique === '-' ? workload : unique));
   return (server) => rendezvousScore(jobHash, server.nameHash);
 };
 

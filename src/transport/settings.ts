@@ -19,7 +19,8 @@ export interface ServerOptions {
   readonly connectTimeout?: number | undefined;
   /**
    * A server that is silent for so long while an answer is due is asked for a sign of life, and given up when that takes as long again;
-   * 3 s by default. Taking in what is sent counts as a sign, down to the last 256 KiB.
+   * 3 s by default. That it takes what is sent counts as a sign, but what the system's send buffer holds (some megabytes) nobody sees:
+   * raise it for slow lines. With `Infinity` a dead server is not noticed, and what waits for it has its own deadline alone.
    */
   readonly heartbeat?: number | undefined;
   /** The pause after a server failed: doubled from `min` (100 ms by default) to `max` (10 s), with jitter. */
@@ -81,8 +82,11 @@ export function copyOptions(options: unknown, keys: readonly string[], where: st
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw invalidArgument(`The options of ${where} must be an object, not ${kindOf(options)}.`);
   }
-  refuseUnknownKeys(where, options, keys);
-  return { ...options };
+  const copy: Record<string, unknown> = {};
+  // Also what an object inherits: it would be lost without a word otherwise.
+  for (const key in options) copy[key] = (options as Record<string, unknown>)[key];
+  refuseUnknownKeys(where, copy, keys);
+  return copy;
 }
 
 /** A time in milliseconds: above 0, `Infinity` for no limit. */

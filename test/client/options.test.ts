@@ -256,7 +256,9 @@ describe('options', () => {
     const read = READERS[name] ?? assert.fail();
 
     it(`of ${name} may have a signal, also one of another realm`, () => {
-      const foreign = runInNewContext('({ aborted: false, addEventListener() {} })') as unknown;
+      const foreign = runInNewContext(
+        '({ aborted: false, addEventListener() {}, removeEventListener() {} })',
+      ) as unknown;
       for (const signal of [AbortSignal.abort(), new AbortController().signal, foreign]) {
         assert.doesNotThrow(() => read({ signal }));
       }

@@ -74,7 +74,7 @@ describe('a server', () => {
     [{ host: 'a', port: true }, /whole number/],
     [{ host: 'a:4730' }, /no host name or IP address.*host:port/],
     [{ host: '' }, /empty/],
-    [{ host: 'a', name: 'x y' }, /without blanks, commas and \/\//],
+    [{ host: 'a', name: 'x y' }, /without blanks, commas and slashes/],
     [{ host: 'a', name: 'x,y' }, /name of a job server/],
     [{ host: 'a', name: 7 }, /name of a job server/],
     [{ host: 'a', hostname: 'a' }, /no option 'hostname', only host, port, name, tls/],

@@ -200,12 +200,12 @@ describe('removing a server', () => {
     a.refuse();
     client.addServer('127.0.0.1', a.port);
     const pinned = client.doBackground('f', 'w', { server: a.name });
-    const refused = rejection(pinned, 'GEARMAN_INVALID_ARGUMENT');
+    const refused = rejection(pinned, 'GEARMAN_COULD_NOT_CONNECT');
     await untilState(client, a, 'paused');
     client.removeServer(a.name);
     const error = await refused;
     assert.equal(error.maybeSubmitted, false);
-    assert.match(error.message, /is not in the pool/);
+    assert.match(error.message, /was removed from the pool/);
   });
 
   it('closes a connection on which nothing is pending at once', async (t) => {

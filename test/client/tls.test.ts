@@ -206,7 +206,7 @@ describe('over TLS', () => {
       assert.equal(bad.connections.length, 0);
       const { state, lastError } = stateOf(client, bad);
       assert.equal(state, 'paused');
-      assert.ok(lastError instanceof GearmanConnectionError);
+      assert.ok(lastError instanceof GearmanConnectionError, String(lastError));
       assert.equal(lastError.code, 'GEARMAN_COULD_NOT_CONNECT');
       assert.equal((lastError.cause as NodeJS.ErrnoException).code, 'ERR_TLS_INVALID_PROTOCOL_VERSION');
       assert.match(lastError.message, /nonsense/);

@@ -23,7 +23,7 @@ async function unanswered(t: TestContext, name: string, { timeout = 1800 } = {})
   const client = clientOf(t, [peer], { heartbeat: Infinity, connectTimeout: 1000, timeout }, clock);
   const abort = new AbortController();
   const call = CALLS[name]?.(client, { signal: abort.signal }).catch(String);
-  assert.ok(call !== undefined);
+  assert.ok(call !== undefined, name);
   const connection = await peer.connection(0);
   await connection.received(1);
   let isClosed = false;

@@ -40,7 +40,7 @@ function watched() {
   /** How many a queue holds, settled ones included: its size looks at each once. */
   const held = (waiting: Waiting): number => {
     const before = looks.count;
-    assert.ok(waiting.size >= 0);
+    assert.notEqual(waiting.size, undefined);
     return looks.count - before;
   };
   return { looks, call, held };

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GearmanClient } from '../../src/client/client.js';
+import { GearmanError } from '../../src/errors.js';
 import { clientOf, collect, isPending, proven, rejection, settleDown, untilState } from '../support/client.js';
 import { Clock } from '../support/clock.js';
 import { Peer, freeze, jobCreated, serve, statusRes } from '../support/peer.js';
@@ -238,6 +239,26 @@ describe('destroy()', () => {
     client.destroy();
     assert.equal((await call).maybeSubmitted, false);
     await status;
+  });
+
+  it('is no fault of a server: its errors are plain GearmanErrors, wherever the calls are', async (t) => {
+    const { client, connection } = await proven(t, { maxInFlight: 3 });
+    const watch = collect(client.watch('H:proof'));
+    const calls = [
+      ...[watch, client.doBackground('f', 'written'), client.jobStatus('H:proof')],
+      ...[client.doBackground('f', 'waits'), client.jobStatus('H:proof')],
+    ].map((call) => rejection(call, 'GEARMAN_SHUTDOWN'));
+    const ping = client.ping();
+    await connection.received(4);
+    client.destroy(new Error('enough'));
+    const late = [client.doBackground('f', 'late'), client.jobStatus('H:x'), client.ping()];
+    const errors = await Promise.all([...calls, ...late.map((call) => rejection(call, 'GEARMAN_SHUTDOWN'))]);
+    for (const error of [...errors, ...(await ping).map((result) => result.error)]) {
+      assert.equal(error?.code, 'GEARMAN_SHUTDOWN');
+      assert.equal(Object.getPrototypeOf(error), GearmanError.prototype, error.message);
+      assert.equal(error.name, 'GearmanError');
+    }
+    assert.equal(errors.length, 8);
   });
 
   it('ends connections that are being made', async (t) => {

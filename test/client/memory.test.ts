@@ -5,8 +5,10 @@ import { describe, it, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import type { GearmanClient } from '../../src/client/client.js';
 import type { SubmitOptions } from '../../src/client/options.js';
-import type { GearmanErrorCode } from '../../src/errors.js';
+import type { PingResult } from '../../src/client/ping.js';
+import { GearmanError, type GearmanErrorCode } from '../../src/errors.js';
 import { proven, rejection, stateOf, type Proven } from '../support/client.js';
 import { Peer, jobCreated, serve } from '../support/peer.js';
 
@@ -64,6 +66,34 @@ describe('a call that is over', () => {
       await pool.connection.received(3);
       pool.connection.send(jobCreated('H:2'));
       assert.deepEqual([await first, await second], ['H:1', 'H:2']);
+    });
+  }
+});
+
+/** Likewise for a question or a ping, which has no workload. */
+async function endOther({ client, clock, connection }: Proven, ask: (client: GearmanClient) => Promise<unknown>) {
+  const call = ask(client).then(
+    (results) => (results as PingResult[])[0]?.error,
+    (error: unknown) => error,
+  );
+  await connection.received(2);
+  clock.advance(5);
+  const error = await call;
+  assert.equal(error instanceof GearmanError, true);
+  return { error: new WeakRef(error as object) };
+}
+
+describe('a question or a ping that has timed out', () => {
+  for (const [name, ask] of [
+    ['jobStatus', (client: GearmanClient) => client.jobStatus('H:proof', { timeout: 5 })],
+    ['jobStatusByUnique', (client: GearmanClient) => client.jobStatusByUnique('u', { timeout: 5 })],
+    ['ping', (client: GearmanClient) => client.ping({ timeout: 5 })],
+  ] as const) {
+    it(`leaves its place in the order of answers, and does not hold its error: ${name}`, async (t) => {
+      const pool = await proven(t, { heartbeat: Infinity });
+      const parts = await endOther(pool, ask);
+      assert.deepEqual(await held(parts), []);
+      assert.notEqual(stateOf(pool.client, pool.peer).inFlight, 0);
     });
   }
 });

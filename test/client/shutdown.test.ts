@@ -261,6 +261,35 @@ describe('destroy()', () => {
     assert.equal(errors.length, 8);
   });
 
+  for (const [what, ask] of [
+    ['handle', (client: GearmanClient) => client.jobStatus('H:x')],
+    ['unique ID', (client: GearmanClient) => client.jobStatusByUnique('u')],
+  ] as const) {
+    it(`ends a question about a ${what} that waits for room, as every call`, async (t) => {
+      const { client, connection } = await proven(t, { maxInFlight: 1 });
+      const call = rejection(client.doBackground('f', 'w'), 'GEARMAN_SHUTDOWN');
+      const status = rejection(ask(client), 'GEARMAN_SHUTDOWN');
+      await connection.received(2);
+      client.destroy();
+      await call;
+      const error = await status;
+      assert.equal(error.unreachable, undefined);
+    });
+
+    it(`ends a question about a ${what} that waits for a connection to one server and for the answer of another`, async (t) => {
+      const [a, b] = [await Peer.start(t), await Peer.start(t)];
+      const clock = new Clock();
+      const connect = clock.connect.bind(clock);
+      // The connection to the first one never comes up.
+      clock.connect = (target, onUp) => connect(target, target.port === a.port ? () => undefined : onUp);
+      const client = clientOf(t, [a, b], {}, clock);
+      const status = rejection(ask(client), 'GEARMAN_SHUTDOWN');
+      await (await b.connection(0)).received(1);
+      client.destroy();
+      assert.equal((await status).unreachable, undefined);
+    });
+  }
+
   it('ends connections that are being made', async (t) => {
     const peer = await Peer.start(t, serve);
     const client = clientOf(t, [peer]);

@@ -463,6 +463,26 @@ describe('deadlines', () => {
       assert.equal(log.includes('later'), true);
       assert.ok(world.nowMs <= 1000 + 50 + 200 + 60, `told at ${world.nowMs}`);
     });
+
+    it('do not keep others from their time though each is started again at once', () => {
+      const { world, log, deadlines, alarm, slice } = setUpSlow(0);
+      class Again extends Timed {
+        override onDue(): void {
+          log.push('again');
+          world.nowMs++;
+          deadlines.start(this, 50);
+        }
+      }
+      // A hundred of 50 ms each: there is always one that is due.
+      for (let count = 0; count < 100; count++) deadlines.start(new Again(), 50);
+      deadlines.start(alarm('other'), 60);
+      for (let turn = 0; turn < 40 && !log.includes('other'); turn++) slice();
+      assert.equal(
+        log.includes('other'),
+        true,
+        `not told after ${log.length} others, ${world.nowMs - 1000 - 60} ms late`,
+      );
+    });
   });
 
   it('that are over leave no list behind, whatever durations there were', async () => {

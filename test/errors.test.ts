@@ -12,6 +12,7 @@ import {
   asError,
   describe as describeError,
   failAtCaller,
+  gearmanError,
   invalidArgument,
   type GearmanErrorCode,
   type GearmanErrorDetails,
@@ -95,6 +96,34 @@ describe('an error', () => {
     assert.throws(() => Object.assign(error, { server: 'b' }), TypeError);
     assert.equal(error.server, 'a');
   });
+
+  /** The class of each code, as the classes' own descriptions have it. */
+  const classOf: Record<GearmanErrorCode, typeof GearmanError> = {
+    GEARMAN_INVALID_ARGUMENT: GearmanArgumentError,
+    GEARMAN_ARGUMENT_TOO_LARGE: GearmanArgumentError,
+    GEARMAN_NO_SERVERS: GearmanError,
+    GEARMAN_COULD_NOT_CONNECT: GearmanConnectionError,
+    GEARMAN_LOST_CONNECTION: GearmanConnectionError,
+    GEARMAN_TIMEOUT: GearmanConnectionError,
+    GEARMAN_SERVER_ERROR: GearmanServerError,
+    GEARMAN_AMBIGUOUS_HANDLE: GearmanError,
+    GEARMAN_ABORTED: GearmanError,
+    GEARMAN_SHUTDOWN: GearmanError,
+    GEARMAN_INVALID_MAGIC: GearmanProtocolError,
+    GEARMAN_INVALID_COMMAND: GearmanProtocolError,
+    GEARMAN_INVALID_PACKET: GearmanProtocolError,
+    GEARMAN_UNEXPECTED_PACKET: GearmanProtocolError,
+    GEARMAN_DATA_TOO_LARGE: GearmanProtocolError,
+  };
+  for (const code of Object.keys(ERROR_CODES) as GearmanErrorCode[]) {
+    it(`with the code ${code} is a ${classOf[code].name}, and none of another class`, () => {
+      const error = gearmanError(code, 'm', ALL);
+      assert.equal(Object.getPrototypeOf(error), classOf[code].prototype);
+      assert.deepEqual([error.code, error.message, error.server], [code, 'm', 'a:4730']);
+      assert.match(error.stack ?? '', /\n {4}at .*errors\.test/);
+      assert.doesNotMatch(error.stack ?? '', /gearmanError/);
+    });
+  }
 
   it('about an argument is a GearmanArgumentError', () => {
     const error = invalidArgument('Fix it.', { server: 'a:4730' });

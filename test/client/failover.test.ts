@@ -101,6 +101,25 @@ describe('with resubmit', () => {
     assert.deepEqual(new Set([...uniques(a), ...uniques(b)]), new Set(['u']));
   });
 
+  it('a job that was lost may have been submitted, also when no server can be reached from then on', async (t) => {
+    const [a, b] = [await Peer.start(t, silent), await Peer.start(t)];
+    b.refuse();
+    const clock = new Clock();
+    const client = clientOf(t, [a, b], { resubmit: true, timeout: 1000 }, clock);
+    const call = rejection(client.doBackground('f', 'w', 'lost'), 'GEARMAN_COULD_NOT_CONNECT');
+    const never = rejection(client.doBackground('f', 'w', 'never sent'), 'GEARMAN_COULD_NOT_CONNECT');
+    const connection = await a.connection(0);
+    await connection.received(1);
+    a.crash();
+    await clock.advanceUntil(Promise.all([call, never]));
+    assert.equal(clock.now(), 1000);
+    const [error, other] = [await call, await never];
+    assert.deepEqual([error.unique, error.maybeSubmitted, error.server], ['lost', true, undefined]);
+    assert.match(error.message, /no job server could be reached within 1000 ms/);
+    assert.deepEqual([other.unique, other.maybeSubmitted], ['never sent', false]);
+    assert.deepEqual(uniques(a), ['lost']);
+  });
+
   it('many jobs keep their order', async (t) => {
     const [a, b] = [await Peer.start(t, after(1, dieOnRequest)), await Peer.start(t, serve)];
     const client = clientOf(t, [a, b], { resubmit: true }, new Clock());

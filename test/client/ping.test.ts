@@ -46,6 +46,59 @@ describe('ping', () => {
     assert.equal(stateOf(client, peer).state, 'up');
   });
 
+  it('has the reason at once, also when calls wait for that server, which wait on', async (t) => {
+    const peer = await Peer.start(t, serve);
+    peer.refuse();
+    const clock = new Clock();
+    const client = clientOf(t, [peer], {}, clock);
+    const calls = Promise.all(['a', 'b', 'c'].map((unique) => client.doBackground('f', 'w', unique)));
+    await untilState(client, peer, 'paused');
+    const [result] = await client.ping();
+    assert.equal(result?.error?.code, 'GEARMAN_COULD_NOT_CONNECT');
+    assert.equal((result.error.cause as NodeJS.ErrnoException).code, 'ECONNREFUSED');
+    assert.equal(clock.now(), 0, 'it has not waited for its timeout, nor for the end of the pause');
+    assert.equal(await isPending(calls), true);
+    await peer.reopen();
+    await clock.advanceUntil(calls);
+    assert.deepEqual(
+      peer.requests.map(({ args }) => args[1]),
+      ['a', 'b', 'c'],
+    );
+  });
+
+  it('is the trial of a server that calls wait for: they come after its answer', async (t) => {
+    const peer = await Peer.start(t, silent);
+    peer.refuse();
+    const client = clientOf(t, [peer], {}, new Clock());
+    const calls = Promise.all(['a', 'b'].map((unique) => client.doBackground('f', 'w', unique)));
+    await untilState(client, peer, 'paused');
+    await peer.reopen();
+    const ping = client.ping();
+    const connection = await peer.connection(0);
+    const echo = await connection.request(0);
+    assert.equal(await isPending(calls), true);
+    assert.deepEqual(connection.names, ['ECHO_REQ']);
+    connection.send(echoRes(echo.data));
+    assert.equal((await ping)[0]?.error, undefined);
+    await connection.received(3);
+    connection.send(jobCreated('H:a'), jobCreated('H:b'));
+    assert.deepEqual(await calls, ['H:a', 'H:b']);
+  });
+
+  it('leaves calls that wait for that server their deadlines', async (t) => {
+    const peer = await Peer.start(t);
+    peer.refuse();
+    const clock = new Clock();
+    const client = clientOf(t, [peer], { timeout: 500 }, clock);
+    const calls = ['a', 'b'].map((unique) =>
+      rejection(client.doBackground('f', 'w', unique), 'GEARMAN_COULD_NOT_CONNECT'),
+    );
+    await untilState(client, peer, 'paused');
+    await client.ping();
+    await clock.advanceUntil(Promise.all(calls));
+    assert.equal(clock.now(), 500);
+  });
+
   it('waits its turn while a server on trial has not answered its request', async (t) => {
     const peer = await Peer.start(t, silent);
     peer.refuse();
@@ -80,6 +133,24 @@ describe('ping', () => {
     assert.equal(first?.error?.code, 'GEARMAN_TIMEOUT');
     assert.match(first.error.message, new RegExp(`${a.name} did not answer within 800 ms`));
     assert.equal(second?.error, undefined);
+  });
+
+  it('that was never written says that there was no room, and throws no doubt on the server', async (t) => {
+    const { client, clock, connection, peer } = await proven(t, { maxInFlight: 1 });
+    const call = client.doBackground('f', 'w');
+    await connection.received(2);
+    const ping = client.ping({ timeout: 200 });
+    clock.advance(199);
+    assert.equal(await isPending(ping), true);
+    clock.advance(1);
+    const [result] = await ping;
+    assert.equal(result?.error?.code, 'GEARMAN_TIMEOUT');
+    assert.match(result.error.message, new RegExp(`no job server had room within 200 ms \\(${peer.name}\\)`));
+    assert.doesNotMatch(result.error.message, /did not answer/);
+    assert.equal(stateOf(client, peer).state, 'up');
+    connection.send(jobCreated('H:1'));
+    assert.equal(await call, 'H:1');
+    assert.deepEqual(connection.names, ['SUBMIT_JOB_BG', 'SUBMIT_JOB_BG']);
   });
 
   it('has a timeout of its own, and throws doubt on the server then', async (t) => {

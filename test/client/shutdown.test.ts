@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { GearmanClient } from '../../src/client/client.js';
+import { GearmanError } from '../../src/errors.js';
 import { clientOf, collect, isPending, proven, rejection, settleDown, untilState } from '../support/client.js';
 import { Clock } from '../support/clock.js';
 import { Peer, freeze, jobCreated, serve, statusRes } from '../support/peer.js';
@@ -239,6 +240,55 @@ describe('destroy()', () => {
     assert.equal((await call).maybeSubmitted, false);
     await status;
   });
+
+  it('is no fault of a server: its errors are plain GearmanErrors, wherever the calls are', async (t) => {
+    const { client, connection } = await proven(t, { maxInFlight: 3 });
+    const watch = collect(client.watch('H:proof'));
+    const calls = [
+      ...[watch, client.doBackground('f', 'written'), client.jobStatus('H:proof')],
+      ...[client.doBackground('f', 'waits'), client.jobStatus('H:proof')],
+    ].map((call) => rejection(call, 'GEARMAN_SHUTDOWN'));
+    const ping = client.ping();
+    await connection.received(4);
+    client.destroy(new Error('enough'));
+    const late = [client.doBackground('f', 'late'), client.jobStatus('H:x'), client.ping()];
+    const errors = await Promise.all([...calls, ...late.map((call) => rejection(call, 'GEARMAN_SHUTDOWN'))]);
+    for (const error of [...errors, ...(await ping).map((result) => result.error)]) {
+      assert.equal(error?.code, 'GEARMAN_SHUTDOWN');
+      assert.equal(Object.getPrototypeOf(error), GearmanError.prototype, error.message);
+      assert.equal(error.name, 'GearmanError');
+    }
+    assert.equal(errors.length, 8);
+  });
+
+  for (const [what, ask] of [
+    ['handle', (client: GearmanClient) => client.jobStatus('H:x')],
+    ['unique ID', (client: GearmanClient) => client.jobStatusByUnique('u')],
+  ] as const) {
+    it(`ends a question about a ${what} that waits for room, as every call`, async (t) => {
+      const { client, connection } = await proven(t, { maxInFlight: 1 });
+      const call = rejection(client.doBackground('f', 'w'), 'GEARMAN_SHUTDOWN');
+      const status = rejection(ask(client), 'GEARMAN_SHUTDOWN');
+      await connection.received(2);
+      client.destroy();
+      await call;
+      const error = await status;
+      assert.equal(error.unreachable, undefined);
+    });
+
+    it(`ends a question about a ${what} that waits for a connection to one server and for the answer of another`, async (t) => {
+      const [a, b] = [await Peer.start(t), await Peer.start(t)];
+      const clock = new Clock();
+      const connect = clock.connect.bind(clock);
+      // The connection to the first one never comes up.
+      clock.connect = (target, onUp) => connect(target, target.port === a.port ? () => undefined : onUp);
+      const client = clientOf(t, [a, b], {}, clock);
+      const status = rejection(ask(client), 'GEARMAN_SHUTDOWN');
+      await (await b.connection(0)).received(1);
+      client.destroy();
+      assert.equal((await status).unreachable, undefined);
+    });
+  }
 
   it('ends connections that are being made', async (t) => {
     const peer = await Peer.start(t, serve);

@@ -222,6 +222,7 @@ describe('bad input', () => {
     ['an unknown option of a status', status('H:1', { unique: 'u' }), 'INVALID_ARGUMENT', /no option 'unique'/],
     ['a timeout of 0 for a status', status('H:1', { timeout: 0 }), 'INVALID_ARGUMENT', /timeout/],
     ['an empty unique ID to ask for', unique(''), 'INVALID_ARGUMENT', /unique ID is empty/],
+    ["the unique ID '-' to ask for", unique('-'), 'INVALID_ARGUMENT', /'-' is that of no job/],
     ['a unique ID to ask for of 64 bytes', unique('u'.repeat(64)), 'ARGUMENT_TOO_LARGE', /64 bytes/],
     ["the unique ID '#' to ask for", unique('#'), 'INVALID_ARGUMENT', /#/],
     ['an unknown option of ping', ping({ servers: 'a' }), 'INVALID_ARGUMENT', /no option 'servers'/],

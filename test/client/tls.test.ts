@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { before, describe, it, type TestContext } from 'node:test';
 import * as tls from 'node:tls';
 import { generate } from 'selfsigned';
-import type { GearmanError } from '../../src/errors.js';
+import { GearmanConnectionError, type GearmanError } from '../../src/errors.js';
 import type { ServerAddress } from '../../src/transport/address.js';
 import { clientOf, rejection, settleDown, stateOf, untilState } from '../support/client.js';
 import { Clock } from '../support/clock.js';
@@ -192,6 +192,40 @@ describe('over TLS', () => {
     const added = clientOf(t, [], { servers: plain.name });
     added.addServers({ ...secured, tls: { ca: identity('good').cert } });
     assert.equal((await added.ping({ server: secured.name }))[0]?.error, undefined);
+  });
+
+  describe('options that Node refuses', () => {
+    const tlsOptions = { minVersion: 'nonsense' as tls.SecureVersion };
+
+    it('are the failure of the server that has them, and jobs go to the others', async (t) => {
+      const [bad, good] = [await Peer.start(t, serve), await Peer.start(t, serve)];
+      const servers = [{ host: '127.0.0.1', port: bad.port, tls: tlsOptions }, good.name];
+      const client = clientOf(t, [], { servers }, new Clock());
+      const calls = ['a', 'b', 'c'].map((unique) => client.doBackground('f', 'w', unique));
+      assert.deepEqual(await Promise.all(calls), ['H:peer:1', 'H:peer:2', 'H:peer:3']);
+      assert.equal(bad.connections.length, 0);
+      const { state, lastError } = stateOf(client, bad);
+      assert.equal(state, 'paused');
+      assert.ok(lastError instanceof GearmanConnectionError, String(lastError));
+      assert.equal(lastError.code, 'GEARMAN_COULD_NOT_CONNECT');
+      assert.equal((lastError.cause as NodeJS.ErrnoException).code, 'ERR_TLS_INVALID_PROTOCOL_VERSION');
+      assert.match(lastError.message, /nonsense/);
+      assert.equal(stateOf(client, good).state, 'up');
+    });
+
+    it('of the only server are what its calls learn at their deadline', async (t) => {
+      const peer = await Peer.start(t, serve);
+      const clock = new Clock();
+      const client = clientOf(t, [peer], { tls: tlsOptions, timeout: 700 }, clock);
+      const call = rejection(client.doBackground('f', 'w'), 'GEARMAN_COULD_NOT_CONNECT');
+      await clock.advanceUntil(call);
+      assert.equal(clock.now(), 700);
+      const error = await call;
+      assert.equal(error.maybeSubmitted, false);
+      assert.match(error.message, /nonsense/);
+      assert.equal((await client.ping())[0]?.error?.code, 'GEARMAN_COULD_NOT_CONNECT');
+      await client.close();
+    });
   });
 
   it('a connection that is lost is replaced', async (t) => {

@@ -184,6 +184,90 @@ describe('a request that is settled', () => {
   });
 });
 
+describe('whether anybody waits', () => {
+  it('is right, whatever is settled, answered or passed over', () => {
+    const step = fc.oneof(
+      fc.record({ name: fc.constantFrom('expect', 'optional', 'answer', 'skip', 'look'), index: fc.nat(6) }),
+      fc.record({ name: fc.constant('settle'), index: fc.nat(6) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 10, maxLength: 80 }), (steps) => {
+        const { replies, take } = setUp();
+        let pending: Asked[] = [];
+        const expect = (request: Asked): void => {
+          pending.push(request);
+          replies.expect(request);
+        };
+        for (const { name, index } of steps) {
+          const [first, second] = pending;
+          if (name === 'expect') expect(job());
+          else if (name === 'optional') expect(option());
+          else if (name === 'settle') for (const each of pending.slice(index, index + 3)) each.settled = true;
+          else if (name === 'look')
+            assert.equal(
+              replies.isAwaited,
+              pending.some(({ settled }) => !settled),
+            );
+          else if (first !== undefined) {
+            const isSkipped = first.isOptional && second?.isOptional === false && name === 'skip';
+            const answered = isSkipped ? second : first;
+            answered.onReply = () => (answered.settled = true);
+            take(packet(answered.isOptional ? TYPE.OPTION_RES : TYPE.JOB_CREATED));
+            pending = pending.slice(isSkipped ? 2 : 1);
+          }
+          assert.equal(replies.pending, pending.length);
+        }
+        assert.equal(
+          replies.isAwaited,
+          pending.some(({ settled }) => !settled),
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('stays right over a long run of settled ones, of which one half is answered and one passed over', () => {
+    const { replies, take } = setUp();
+    for (let count = 0; count < 1000; count++) {
+      replies.expect(Object.assign(option(), { settled: true }));
+      replies.expect(job({ isSettled: true }));
+    }
+    const last = job();
+    replies.expect(last);
+    for (let left = 2001; left > 1; left -= 2) {
+      assert.deepEqual([replies.pending, replies.isAwaited], [left, true]);
+      take(packet(TYPE.JOB_CREATED));
+    }
+    last.settled = true;
+    assert.deepEqual([replies.pending, replies.isAwaited], [1, false]);
+    replies.expect(job());
+    assert.equal(replies.isAwaited, true);
+  });
+
+  it('costs each of 100,000 requests one look, however often it is asked and whatever has been answered', () => {
+    let looks = 0;
+    const counted = (isSettled: boolean): Asked =>
+      Object.defineProperty(job(), 'settled', {
+        get: () => {
+          looks++;
+          return isSettled;
+        },
+      });
+    const { replies, take } = setUp();
+    const tombstone = counted(true);
+    for (let count = 1; count < 100_000; count++) replies.expect(tombstone);
+    replies.expect(counted(false));
+    const answer = packet(TYPE.JOB_CREATED);
+    for (let asked = 0; asked < 10_000; asked++) {
+      assert.equal(replies.isAwaited, true);
+      take(answer);
+      // One look each, and one a question at the one that waits.
+      assert.ok(looks <= 100_000 + 10_000, `${looks} looks`);
+    }
+    assert.equal(replies.pending, 90_000);
+  });
+});
+
 describe('a request that the server may leave unanswered', () => {
   it('does not shift the answers of the others', () => {
     const [optional, second, third] = [option(), job(), question()];

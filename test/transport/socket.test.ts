@@ -93,10 +93,33 @@ async function connected(t: TestContext) {
   return { owner, socket, connection };
 }
 
+/** A socket whose other side takes what the test says, in the order in which it came. */
+class FullSocket extends Duplex {
+  /** What the other side has taken. */
+  readonly taken: Buffer[] = [];
+  #untaken: { chunk: Buffer; done: () => void } | undefined;
+  override _read(): void {}
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.#untaken = { chunk, done };
+  }
+
+  /** The other side takes one chunk; resolves when the socket has been told so. */
+  async takeChunk(): Promise<void> {
+    const { chunk, done } = this.#untaken ?? {};
+    this.#untaken = undefined;
+    if (chunk !== undefined) this.taken.push(chunk);
+    done?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  get isTaken(): boolean {
+    return this.#untaken === undefined;
+  }
+}
+
 /** A world in which the socket is the puppet. */
-function puppet() {
+function puppet<Socket extends Duplex>(duplex: Socket) {
   const seen: { up: () => void; target?: Target } = { up: () => undefined };
-  const duplex = new PuppetSocket();
   const clock = Object.assign(new Clock(), {
     connect: (target: Target, onUp: () => void) => {
       seen.target = target;
@@ -187,6 +210,93 @@ describe('a socket that comes up', () => {
   });
 });
 
+describe('a socket that takes nothing for now', () => {
+  const HELD = 256 * 1024;
+
+  /** It is up and its other side takes nothing. */
+  function full() {
+    const { duplex, clock, seen } = puppet(new FullSocket());
+    const { owner, socket } = open({}, clock);
+    seen.up();
+    return { duplex, owner, socket };
+  }
+
+  /** A buffer of so many bytes, each of which tells where it stood. */
+  const bytes = (length: number, from = 0): Buffer =>
+    Buffer.from(Array.from({ length }, (_, index) => ((from + index) * 2_654_435_761) >>> 24));
+
+  it('is not full before it was written to', () => {
+    assert.equal(full().socket.isWritable, true);
+  });
+
+  it('has got all of several buffers up to 256 KiB, so that no request is called unsent that is on its way', () => {
+    const { duplex, socket } = full();
+    socket.write([20_000, 20_000, 20_000, 20_000, 20_000].map((length) => bytes(length)));
+    assert.equal(duplex.writableLength, 100_000);
+    assert.equal(socket.isWritable, false);
+    assert.equal(duplex.writableCorked, 0);
+  });
+
+  for (const [what, sizes] of [
+    ['one buffer that is larger', [300_000]],
+    ['many that are larger together', Array.from({ length: 20 }, () => 20_000)],
+    ['one behind another', [200_000, 200_000]],
+    ['one that is many times as large', [1_000_000, 1]],
+  ] as const) {
+    it(`has got 256 KiB of ${what}, and the rest in order when there is room, byte for byte`, async () => {
+      const { duplex, owner, socket } = full();
+      let total = 0;
+      const buffers = sizes.map((length) => {
+        total += length;
+        return bytes(length, total);
+      });
+      socket.write(buffers);
+      assert.equal(duplex.writableLength, HELD);
+      assert.equal(socket.isWritable, false);
+      while (!duplex.isTaken) {
+        assert.deepEqual([socket.isWritable, owner.events.includes('drain')], [false, false]);
+        await duplex.takeChunk();
+        assert.equal(duplex.writableLength <= HELD, true, 'never more than that at once');
+      }
+      assert.equal(Buffer.concat(duplex.taken).equals(Buffer.concat(buffers)), true);
+      assert.equal(socket.isWritable, true);
+      assert.equal(owner.events.filter((event) => event === 'drain').length, 1);
+    });
+  }
+
+  it('says that a part was sent whenever it gets the next one, and then that it takes more', async () => {
+    const { duplex, owner, socket } = full();
+    socket.write([bytes(3 * HELD)]);
+    for (const expected of [
+      ['up', 'sent'],
+      ['up', 'sent', 'sent'],
+      ['up', 'sent', 'sent', 'drain'],
+    ]) {
+      await duplex.takeChunk();
+      assert.deepEqual(owner.events, expected);
+    }
+  });
+
+  it('keeps the order of what is written while it is full', async () => {
+    const { duplex, socket } = full();
+    const buffers = [bytes(300_000), bytes(5, 7), bytes(400_000, 9), bytes(1, 11)];
+    for (const buffer of buffers) socket.write([buffer]);
+    assert.equal(duplex.writableLength, HELD);
+    while (!duplex.isTaken) await duplex.takeChunk();
+    assert.equal(Buffer.concat(duplex.taken).equals(Buffer.concat(buffers)), true);
+  });
+
+  it('gets nothing more once it is down', async () => {
+    const { duplex, owner, socket } = full();
+    socket.write([bytes(300_000)]);
+    socket.destroy();
+    await duplex.takeChunk();
+    await owner.gone;
+    assert.equal(duplex.taken.length, 1);
+    assert.deepEqual(owner.events, ['up', 'gone']);
+  });
+});
+
 describe('a socket that does not come up', () => {
   it('names the server and the cause', async (t) => {
     const peer = await Peer.start(t);
@@ -201,7 +311,7 @@ describe('a socket that does not come up', () => {
   });
 
   it('lists what happened to each address of a name', async () => {
-    const { duplex, clock } = puppet();
+    const { duplex, clock } = puppet(new PuppetSocket());
     const { owner } = open({}, clock);
     duplex.destroy(
       new AggregateError([new Error('connect ECONNREFUSED ::1'), new Error('connect ETIMEDOUT 10.0.0.1')]),
@@ -214,7 +324,7 @@ describe('a socket that does not come up', () => {
   });
 
   it('is given up after connectTimeout', async () => {
-    const { duplex, clock } = puppet();
+    const { duplex, clock } = puppet(new PuppetSocket());
     const { owner } = open({}, clock);
     clock.advance(2999);
     assert.deepEqual(owner.events, []);
@@ -226,7 +336,7 @@ describe('a socket that does not come up', () => {
   });
 
   it('asks whether the port speaks TLS when the handshake does not end', () => {
-    const { clock } = puppet();
+    const { clock } = puppet(new PuppetSocket());
     const { owner } = open({ tls: {} }, clock);
     clock.advance(3000);
     assert.equal(
@@ -236,13 +346,13 @@ describe('a socket that does not come up', () => {
   });
 
   it('leaves time for a second address', () => {
-    const { clock, seen } = puppet();
+    const { clock, seen } = puppet(new PuppetSocket());
     open({}, clock);
     assert.equal(seen.target?.addressTimeoutMs, 1000);
   });
 
   it('is over when it comes up too late', () => {
-    const { clock, seen } = puppet();
+    const { clock, seen } = puppet(new PuppetSocket());
     const { owner } = open({}, clock);
     clock.advance(3000);
     seen.up();
@@ -250,7 +360,7 @@ describe('a socket that does not come up', () => {
   });
 
   it('is not given up because the event loop stood still', () => {
-    const { clock, seen } = puppet();
+    const { clock, seen } = puppet(new PuppetSocket());
     const { owner } = open({}, clock);
     clock.stall(60_000);
     seen.up();

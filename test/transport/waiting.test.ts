@@ -27,6 +27,25 @@ class Call extends Request {
   override onDue(): void {}
 }
 
+/** Counts how often anybody looks whether one of these calls is settled. */
+function watched() {
+  const looks = { count: 0 };
+  const call = (sequence: number, isSettled = false): Call =>
+    Object.defineProperty(new Call(sequence), 'settled', {
+      get: () => {
+        looks.count++;
+        return isSettled;
+      },
+    });
+  /** How many a queue holds, settled ones included: its size looks at each once. */
+  const held = (waiting: Waiting): number => {
+    const before = looks.count;
+    assert.notEqual(waiting.size, undefined);
+    return looks.count - before;
+  };
+  return { looks, call, held };
+}
+
 describe('what waits', () => {
   it('leaves in the order of the calls, also when some of them waited elsewhere first', () => {
     const waiting = new Waiting();
@@ -84,6 +103,56 @@ describe('what waits', () => {
       [2, 3, 4, 5, 6],
     );
   });
+
+  for (const live of [1, 3000]) {
+    it(`is little more than what is not settled, though ${live} live before 100,000 that are`, () => {
+      const { looks, call, held } = watched();
+      const waiting = new Waiting();
+      for (let sequence = 1; sequence <= live; sequence++) waiting.push(call(sequence));
+      const over = call(live + 1, true);
+      let most = 0;
+      for (let count = 1; count <= 100_000; count++) {
+        waiting.push(over);
+        if (count % 1000 !== 0) continue;
+        most = Math.max(most, held(waiting));
+        assert.ok(most <= 2 * live + 1024, `it holds ${most}`);
+        assert.ok(looks.count <= 100 * most + 3 * 100_000, `${looks.count} looks: each was looked at a few times`);
+      }
+      assert.equal(waiting.size, live);
+      assert.deepEqual(
+        waiting.take().map(({ sequence }) => sequence),
+        Array.from({ length: live }, (_, index) => index + 1),
+      );
+    });
+  }
+
+  it('costs each call a constant time, also when none is settled', () => {
+    const { looks, call } = watched();
+    const waiting = new Waiting();
+    const waits = call(1);
+    for (let count = 0; count < 100_000; count++) waiting.push(waits);
+    assert.equal(waiting.first, waits);
+    assert.ok(looks.count <= 3 * 100_000, `${looks.count} looks`);
+  });
+
+  for (const total of [1023, 1024, 1025, 20_000]) {
+    it(`keeps its order when settled ones are dropped, whatever order ${total} came in`, () => {
+      const waiting = new Waiting();
+      const shuffled = Array.from({ length: total - 1 }, (_, index) => new Call(1 + ((index * 7919) % (total - 1))));
+      const calls = [...shuffled, new Call(total)];
+      for (const call of calls) {
+        waiting.push(call);
+        // Most give up, some of them behind those that do not.
+        call.settled = call.sequence % 10 !== 0;
+      }
+      const left = calls.filter(({ settled }) => !settled).map(({ sequence }) => sequence);
+      assert.equal(waiting.size, left.length);
+      assert.deepEqual(
+        Array.from({ length: left.length + 1 }, () => waiting.shift()?.sequence),
+        [...left.sort((a, b) => a - b), undefined],
+      );
+    });
+  }
 
   it('does as a sorted list does, whatever comes, is settled and is taken', () => {
     const step = fc.oneof(

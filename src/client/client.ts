@@ -216,7 +216,7 @@ export class GearmanClient {
     this.#start();
     const names = server === undefined ? pool.requireNames() : [pool.endpoint(server).name];
     const now = (): number => this.#runtime.now();
-    const results = await Promise.all(names.map((name) => new Ping(this.#shared, name, limits, now).start().result));
+    const results = await Promise.all(names.map((name) => new Ping(this.#shared, name, limits, now).ask()));
     if (limits.signal?.aborted) throw aborted(limits.signal.reason, 'asking changes nothing');
     return results;
   }
@@ -288,7 +288,7 @@ export class GearmanClient {
   async #statusByHandle(handleOrId: string, options: RequestOptions): Promise<JobStatus> {
     const checked = readRequestOptions(options, 'jobStatus', this.#shared.settings);
     this.#start();
-    const ask = (): Promise<UniqueJobStatus> => Inquiry.byHandle(this.#shared, handleOrId, checked).status;
+    const ask = (): Promise<UniqueJobStatus> => Inquiry.byHandle(this.#shared, handleOrId, checked).ask();
     const [known, running, numerator, denominator] = await traceStatus(handleOrId, ask);
     return [known, running, numerator, denominator];
   }
@@ -296,7 +296,7 @@ export class GearmanClient {
   async #statusByUnique(unique: string, options: RequestOptions): Promise<UniqueJobStatus> {
     const checked = readRequestOptions(options, 'jobStatusByUnique', this.#shared.settings);
     this.#start();
-    return traceStatus(unique, () => Inquiry.byUnique(this.#shared, unique, checked).status);
+    return traceStatus(unique, () => Inquiry.byUnique(this.#shared, unique, checked).ask());
   }
 
   #watch(ask: (options: RequestOptions) => Promise<JobStatus>, options: WatchOptions): AsyncIterable<JobProgress> {

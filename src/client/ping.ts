@@ -13,6 +13,8 @@ export type PingResult =
   | { readonly server: string; readonly ms: number; readonly error?: never }
   | { readonly server: string; readonly error: GearmanError; readonly ms?: never };
 
+const unset = (): void => undefined;
+
 const ECHO_TEXT = 'ping';
 
 /** One ECHO_REQ to one server. */
@@ -21,13 +23,11 @@ export class Ping extends Request {
   override readonly job = undefined;
   override readonly isSticky = true;
   override readonly endsPause = true;
-  /** Always resolves. */
-  readonly result: Promise<PingResult>;
   readonly #shared: Shared;
   readonly #options: QuestionOptions;
   readonly #now: () => number;
   #sentMs = 0;
-  #resolve: (result: PingResult) => void = () => undefined;
+  #resolve: (result: PingResult) => void = unset;
 
   /** @param now - a clock in milliseconds */
   constructor(shared: Shared, server: string, options: QuestionOptions, now: () => number) {
@@ -36,17 +36,17 @@ export class Ping extends Request {
     this.server = server;
     this.#options = options;
     this.#now = now;
-    this.result = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
   }
 
-  /** Asks now, even a server that is left alone after a failure. */
-  start(): this {
+  /** Asks now, even a server that is left alone after a failure. Always resolves. */
+  ask(): Promise<PingResult> {
     const { pool, calls } = this.#shared;
+    const result = new Promise<PingResult>((resolve) => {
+      this.#resolve = resolve;
+    });
     calls.begin(this, this.#options.timeout, this.#options.signal);
     if (!this.settled) pool.send(this);
-    return this;
+    return result;
   }
 
   override write(batch: Batch): void {
@@ -101,5 +101,7 @@ export class Ping extends Request {
     this.settled = true;
     this.#shared.calls.end(this, this.#options.signal);
     this.#resolve(result);
+    // The tombstone stays; the promise need not.
+    this.#resolve = unset;
   }
 }

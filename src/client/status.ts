@@ -17,17 +17,17 @@ import type { QuestionOptions } from './options.js';
 import { Question, type Asker, type Subject, type UniqueJobStatus } from './question.js';
 import type { Shared } from './shared.js';
 
+const unset = (): void => undefined;
+
 /** One call of `jobStatus` or `jobStatusByUnique`: the questions to the servers, and the promise of the answer. */
 export class Inquiry extends Timed implements Asker {
   readonly subject: Subject;
-  /** Resolves to the status; its last number is 0 where a handle was asked for. */
-  readonly status: Promise<UniqueJobStatus>;
   readonly #shared: Shared;
   readonly #options: QuestionOptions;
   readonly #questions: readonly Question[];
   /** The servers that did not say how the job is, and why. */
   readonly #silent = new Map<string, GearmanError>();
-  #resolve: (status: UniqueJobStatus | Promise<never>) => void = () => undefined;
+  #resolve: (status: UniqueJobStatus | Promise<never>) => void = unset;
   #isSettled = false;
 
   private constructor(shared: Shared, subject: Subject, options: QuestionOptions) {
@@ -36,12 +36,9 @@ export class Inquiry extends Timed implements Asker {
     this.subject = subject;
     this.#options = options;
     this.#questions = subject.servers.map((server) => new Question(this, server));
-    this.status = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
   }
 
-  /** Asks for a handle or an id: the server that issued it if that is known, else all. */
+  /** About a handle or an id: the server that issued it if that is known, else all. */
   static byHandle(shared: Shared, handleOrId: unknown, options: QuestionOptions): Inquiry {
     const { handle, server } = shared.handles.locate(handleOrId);
     const { pool, handles } = shared;
@@ -52,17 +49,31 @@ export class Inquiry extends Timed implements Asker {
     const servers = remembered.length > 0 ? remembered : pool.requireNames();
     const subject = { type: TYPE.GET_STATUS, key: handle, servers };
     const remembrance = { isPinned: remembered.length === 1, isAmbiguous: remembered.length > 1 };
-    return new Inquiry(shared, { ...subject, ...remembrance }, options).#ask();
+    return new Inquiry(shared, { ...subject, ...remembrance }, options);
   }
 
-  /** Asks for a unique ID: all servers, for only with its function would it say which one has the job. */
+  /** About a unique ID: all servers, for only with its function would it say which one has the job. */
   static byUnique(shared: Shared, unique: unknown, options: QuestionOptions): Inquiry {
     const key = checkUniqueOfJob(unique);
     const { pool } = shared;
     const { server } = options;
     const servers = server === undefined ? pool.requireNames() : [pool.endpoint(server).name];
     const subject = { type: TYPE.GET_STATUS_UNIQUE, key, servers, isPinned: server !== undefined, isAmbiguous: false };
-    return new Inquiry(shared, subject, options).#ask();
+    return new Inquiry(shared, subject, options);
+  }
+
+  /** Asks. Resolves to the status; its last number is 0 where it is about a handle. */
+  ask(): Promise<UniqueJobStatus> {
+    const status = new Promise<UniqueJobStatus>((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#shared.calls.begin(this, this.#options.timeout, this.#options.signal);
+    if (this.#isSettled) return status;
+    for (const question of this.#questions) {
+      const why = this.#shared.pool.find(question.server)?.lastError;
+      this.onNotAsked(question, why ?? this.#unaskable(question.server));
+    }
+    return status;
   }
 
   /** Something changed that may decide the answer. */
@@ -110,16 +121,6 @@ export class Inquiry extends Timed implements Asker {
     this.#reject(aborted(reason, 'asking changes nothing', this.#about));
   }
 
-  #ask(): this {
-    this.#shared.calls.begin(this, this.#options.timeout, this.#options.signal);
-    if (this.#isSettled) return this;
-    for (const question of this.#questions) {
-      const why = this.#shared.pool.find(question.server)?.lastError;
-      this.onNotAsked(question, why ?? this.#unaskable(question.server));
-    }
-    return this;
-  }
-
   #unaskable(server: string): GearmanError {
     return gearmanError('GEARMAN_COULD_NOT_CONNECT', `${server} is in doubt, or not in the pool.`, { server });
   }
@@ -165,8 +166,7 @@ export class Inquiry extends Timed implements Asker {
     } else if (knowers.length === 0 && this.#silent.size > 0) {
       this.#failFor([...this.#silent.values()], code);
     } else {
-      this.#settle();
-      this.#resolve(first?.status ?? [false, false, 0, 0, 0]);
+      this.#settle(first?.status ?? [false, false, 0, 0, 0]);
     }
   }
 
@@ -206,12 +206,15 @@ export class Inquiry extends Timed implements Asker {
   }
 
   #reject(error: GearmanError): void {
-    this.#settle();
-    this.#resolve(failAtCaller(error));
+    this.#settle(failAtCaller(error));
   }
 
-  #settle(): void {
+  #settle(outcome: UniqueJobStatus | Promise<never>): void {
     this.#isSettled = true;
+    this.#resolve(outcome);
+    // Tombstones stay; the promise and the errors need not.
+    this.#resolve = unset;
+    this.#silent.clear();
     this.#shared.calls.end(this, this.#options.signal);
     for (const question of this.#questions) question.abandon(false);
   }

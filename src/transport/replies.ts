@@ -56,8 +56,9 @@ export class Replies {
 
   /** Whether the server must answer one of them, whether anybody waits for it or not. */
   get isOwed(): boolean {
-    for (const request of this.#pending) if (!request.isOptional) return true;
-    return false;
+    let index = 0;
+    while (this.#pending.at(index)?.isOptional === true) index++;
+    return index < this.pending;
   }
 
   /** The request was written. */

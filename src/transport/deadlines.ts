@@ -107,9 +107,10 @@ export class Deadlines {
 
   /** Sees to it that the next sweep comes at `dueMs` or before, and within {@link SWEEP_MS}. */
   #wakeBy(dueMs: number): void {
+    // A timer that runs never comes later than that, and most calls need no look at the clock for it.
+    if (this.#timer !== undefined && this.#wakeMs <= dueMs) return;
     const now = this.now();
     const wakeMs = Math.max(now, Math.min(dueMs, now + SWEEP_MS));
-    if (this.#wakeMs <= wakeMs) return;
     this.#timer?.cancel();
     this.#wakeMs = wakeMs;
     // Timers may run a fraction of a millisecond early; a sweep must not find that nothing is due yet.

@@ -1,5 +1,6 @@
 /** Which servers issued a job handle to this client: two servers on hosts of the same name issue the same handles. */
 import { MAX_HANDLE_BYTES, checkHandle } from '../protocol/arguments.js';
+import { Issued } from './issued.js';
 
 /** So many handles are remembered at least, and at most twice as many. */
 const GENERATION = 65_536;
@@ -11,30 +12,48 @@ export interface Located {
   readonly server: string | undefined;
 }
 
+/** The handles of a time, by server. */
+class Generation {
+  readonly servers: Map<string, Issued> = new Map<string, Issued>();
+  /** Number of handles; one that several servers issued counts for each. */
+  size = 0;
+
+  add(handle: string, server: string): void {
+    let issued = this.servers.get(server);
+    if (issued === undefined) this.servers.set(server, (issued = new Issued()));
+    if (issued.add(handle)) this.size++;
+  }
+}
+
 /**
  * Remembers the servers of the latest handles. Two generations: when the younger one is full it becomes the older one, whose handles
  * are forgotten at once (deleting the oldest keys of a Map one by one takes 40 us each).
  */
 export class Handles {
-  #younger = new Map<string, string | readonly string[]>();
-  #older: ReadonlyMap<string, string | readonly string[]> = new Map<string, string>();
+  #younger = new Generation();
+  #older = new Generation();
 
   /** The server issued the handle to us. */
   remember(handle: string, server: string): void {
     // Longer ones cannot be asked for.
     if (handle.length > MAX_HANDLE_BYTES) return;
-    const known = this.#younger.get(handle) ?? this.#older.get(handle);
-    if (known === undefined || known === server) this.#younger.set(handle, server);
-    else this.#younger.set(handle, [...new Set([known, server].flat())]);
+    // That others issued it, too, is not forgotten before this.
+    for (const [other, issued] of this.#older.servers) {
+      if (other !== server && issued.has(handle)) this.#younger.add(handle, other);
+    }
+    this.#younger.add(handle, server);
     if (this.#younger.size < GENERATION) return;
     this.#older = this.#younger;
-    this.#younger = new Map();
+    this.#younger = new Generation();
   }
 
   /** The servers that are remembered to have issued it. */
   serversOf(handle: string): readonly string[] {
-    const known = this.#younger.get(handle) ?? this.#older.get(handle) ?? [];
-    return typeof known === 'string' ? [known] : known;
+    const servers = new Set<string>();
+    for (const generation of [this.#younger, this.#older]) {
+      for (const [server, issued] of generation.servers) if (issued.has(handle)) servers.add(server);
+    }
+    return [...servers];
   }
 
   /**

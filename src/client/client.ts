@@ -29,7 +29,7 @@ import type { JobStatus, UniqueJobStatus } from './question.js';
 import { NamedServers } from './servers.js';
 import type { Shared } from './shared.js';
 import { Inquiry } from './status.js';
-import { Submission, type JobCall } from './submission.js';
+import { Submission, submitMethodsOf, type SubmitMethod } from './submission.js';
 import { UniqueIds } from './unique.js';
 import { watch, type JobProgress } from './watch.js';
 
@@ -59,6 +59,7 @@ export class GearmanClient {
   /** Aborted when the client is closed. */
   readonly #ending = new AbortController();
   readonly #servers: NamedServers;
+  readonly #methods: ReturnType<typeof submitMethodsOf>;
   /** What background jobs ask with. */
   readonly #asker: JobAsker = {
     byHandle: (id, options) => this.jobStatus(id, options),
@@ -90,6 +91,7 @@ export class GearmanClient {
     };
     // Each watch that pauses listens.
     setMaxListeners(0, this.#ending.signal);
+    this.#methods = submitMethodsOf(this.#shared);
     this.#servers = new NamedServers(this.#shared.pool, settings);
     if (given.servers !== undefined) this.#servers.add(given.servers);
   }
@@ -140,17 +142,17 @@ export class GearmanClient {
    * @throws GearmanError with `server`, `function`, `unique` and `maybeSubmitted`; see the class for the codes
    */
   doBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
-    return this.#submit({ method: 'doBackground', priority: 'normal', fn, workload, given: unique });
+    return this.#submit(this.#methods.doBackground, fn, workload, unique);
   }
 
   /** {@link GearmanClient.doBackground}, before the normal jobs of the function. */
   doHighBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
-    return this.#submit({ method: 'doHighBackground', priority: 'high', fn, workload, given: unique });
+    return this.#submit(this.#methods.doHighBackground, fn, workload, unique);
   }
 
   /** {@link GearmanClient.doBackground}, after the normal jobs of the function. */
   doLowBackground(fn: string, workload: Workload, unique?: string | SubmitOptions): Promise<string> {
-    return this.#submit({ method: 'doLowBackground', priority: 'low', fn, workload, given: unique });
+    return this.#submit(this.#methods.doLowBackground, fn, workload, unique);
   }
 
   /**
@@ -160,13 +162,8 @@ export class GearmanClient {
   async submitBackground(fn: string, workload: Workload, options?: PrioritySubmitOptions): Promise<BackgroundJob> {
     if (typeof options === 'string')
       throw invalidArgument('submitBackground takes options: write { unique } for a unique ID.');
-    const submission = this.#prepare({
-      method: 'submitBackground',
-      priority: undefined,
-      fn,
-      workload,
-      given: options,
-    });
+    this.#fillIn();
+    const submission = new Submission(this.#methods.submitBackground, fn, workload, options);
     const handle = await this.#send(submission);
     const { calledName, unique, isUniqueGenerated, acknowledgedBy: server } = submission;
     return new BackgroundJob({ handle, server, function: calledName, unique, isUniqueGenerated }, this.#asker);
@@ -260,15 +257,16 @@ export class GearmanClient {
     this.#servers.fillIn();
   }
 
-  #prepare(call: JobCall): Submission {
+  /** The servers that a job may name must be there; after the end they need not. */
+  #fillIn(): void {
     if (this.#end === undefined) this.#servers.fillIn();
-    return new Submission(this.#shared, call);
   }
 
   /** Not an async function: of a million calls at once, each would hold twice the memory. */
-  #submit(call: JobCall): Promise<string> {
+  #submit(method: SubmitMethod, fn: string, workload: Workload, given?: string | SubmitOptions): Promise<string> {
     try {
-      return this.#send(this.#prepare(call));
+      this.#fillIn();
+      return this.#send(new Submission(method, fn, workload, given));
     } catch (error) {
       return Promise.reject(asError(error));
     }

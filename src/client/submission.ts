@@ -17,16 +17,26 @@ const BACKGROUND: Readonly<Record<Priority, number>> = {
   low: TYPE.SUBMIT_JOB_LOW_BG,
 };
 
-/** A call as it came. */
-export interface JobCall {
-  /** The public method that was called, for messages. */
-  readonly method: string;
-  /** What the method's name says of the priority; none if the options say it. */
+/** A method that submits jobs. */
+export interface SubmitMethod {
+  readonly shared: Shared;
+  /** The public name, for messages. */
+  readonly name: string;
+  /** What the name says of the priority; none if the options say it. */
   readonly priority: Priority | undefined;
-  readonly fn: unknown;
-  readonly workload: unknown;
-  /** The unique ID, or options. */
-  readonly given: unknown;
+}
+
+/** The methods of a client, made once: what is made for each call a million calls pay for. */
+export function submitMethodsOf(
+  shared: Shared,
+): Record<'doBackground' | 'doHighBackground' | 'doLowBackground' | 'submitBackground', SubmitMethod> {
+  const method = (name: string, priority?: Priority): SubmitMethod => ({ shared, name, priority });
+  return {
+    doBackground: method('doBackground', 'normal'),
+    doHighBackground: method('doHighBackground', 'high'),
+    doLowBackground: method('doLowBackground', 'low'),
+    submitBackground: method('submitBackground'),
+  };
 }
 
 function refuseCombination({ at, reducer, priority = 'normal' }: PrioritySubmitOptions): void {
@@ -59,13 +69,14 @@ export class Submission extends Request implements RoutedJob {
 
   /**
    * Checks a call; {@link send} makes it.
+   * @param given - the unique ID, or options
    * @throws GearmanArgumentError
    */
-  constructor(shared: Shared, { method, priority, fn, workload, given }: JobCall) {
+  constructor({ shared, name, priority }: SubmitMethod, fn: unknown, workload: unknown, given: unknown) {
     super();
     const hasOptions = given !== undefined && typeof given !== 'string';
     const { settings } = shared;
-    const options: JobOptions = hasOptions ? readSubmitOptions(given, method, priority, settings) : settings;
+    const options: JobOptions = hasOptions ? readSubmitOptions(given, name, priority, settings) : settings;
     const unique = hasOptions ? options.unique : given;
     this.#shared = shared;
     this.function = nameOnWire('The function name', fn, settings);

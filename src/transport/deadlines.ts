@@ -49,6 +49,8 @@ export class Deadlines {
   readonly #rings = new Map<number, Ring>();
   #timer: Timer | undefined;
   #wakeMs = Infinity;
+  /** What {@link now} was last. */
+  #toldMs = -Infinity;
   /** The time in which the event loop stood still, so far. */
   #lostMs = 0;
   /** The timer has rung, and the sockets are read before the sweep. */
@@ -62,12 +64,11 @@ export class Deadlines {
   /** Milliseconds, without those that were lost: they are counted by whoever looks first. */
   now(): number {
     const now = this.#runtime.now() - this.#lostMs;
-    const late = now - this.#wakeMs;
-    if (late < LATE_MS) return now;
-    // Of reading the sockets a little is no loss, so that the time stops there and does not run backwards.
-    const kept = this.#isReading ? LATE_MS : 0;
-    this.#lostMs += late - kept;
-    return this.#wakeMs + kept;
+    if (now - this.#wakeMs < LATE_MS) return (this.#toldMs = now);
+    // Of reading the sockets a little is no loss; and what was told before stays true, for time does not run backwards.
+    const stoppedMs = Math.max(this.#toldMs, this.#isReading ? this.#wakeMs + LATE_MS : this.#wakeMs);
+    this.#lostMs += now - stoppedMs;
+    return (this.#toldMs = stoppedMs);
   }
 
   /** (Re)starts it: due in `ms`, never if that is `Infinity`. */

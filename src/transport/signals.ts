@@ -22,8 +22,8 @@ export class Signals {
       this.#listeners.delete(signal);
       for (const each of calls) each.onAbort(signal.reason);
     };
-    this.#listeners.set(signal, { calls, listener });
     signal.addEventListener('abort', listener, { once: true });
+    this.#listeners.set(signal, { calls, listener });
   }
 
   /** The call is over. */

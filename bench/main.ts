@@ -21,7 +21,7 @@ import {
 import { runCase } from './rounds.js';
 import type { CaseResult } from './samples.js';
 import { startNullServers } from './servers.js';
-import { caseTable, markdown } from './tables.js';
+import { caseTable, markdown, summary } from './tables.js';
 
 const BEGIN = '<!-- results: written by the bench -->';
 const END = '<!-- end of results -->';
@@ -87,6 +87,6 @@ const cases = await runCases(chooseCases(found));
 const memory = isChosen('memory') ? await measureMemory() : undefined;
 const codec = isChosen('codec') ? (ask(['--import', 'tsx', file('codec.ts')]) as CodecResult[]) : [];
 const report: Report = { ...where, cases, memory, codec };
-console.log(markdown({ ...report, cases: [] }));
+console.log(summary(report));
 const isFull = positionals.length === 0 && values.against === undefined && found.hasGearmand && found.hasLibgearman;
 if (isFull) await write(report);

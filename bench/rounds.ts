@@ -42,6 +42,12 @@ async function runContender({ script, dist }: Contender, given: Case, ports: rea
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Sample;
 }
 
+function describe(error: unknown): string {
+  const { killed, stderr } = error as { killed?: boolean; stderr?: string };
+  if (killed === true) return `got stuck for ${String(STUCK_MS / 1000)} s`;
+  return stderr?.trim().split('\n').at(-1) ?? String(error);
+}
+
 /** Who began the last round ends this one: nobody always runs behind the same other. */
 function* turns(contenders: readonly Contender[]): Generator<Contender> {
   for (let round = 0; round < ROUNDS; round++) {
@@ -62,7 +68,7 @@ async function runTurns(given: Case, servers: JobServers, progress: () => void):
       own.push(await runContender(contender, given, servers.ports));
     } catch (error) {
       samples.delete(contender.name);
-      failures.push(`${contender.name}: ${error instanceof Error ? error.message : String(error)}`);
+      failures.push(`${contender.name}: ${describe(error)}`);
     }
     progress();
   }

@@ -66,9 +66,13 @@ function reachTable(report: Report): string[] {
   return ['### Reach\n\n' + table(['aim', 'measured', 'reached'], rows)];
 }
 
-/** Everything, reach first. */
-export function markdown(report: Report): string {
+/** All but the cases. */
+export function summary(report: Report): string {
   const where = `Measured on ${report.date}: ${report.versions}; ${report.machine}.`;
-  const cases = report.cases.map(caseTable);
-  return [where, ...reachTable(report), ...cases, ...memoryTable(report), ...codecTable(report)].join('\n\n');
+  return [where, ...memoryTable(report), ...codecTable(report), ...reachTable(report)].join('\n\n');
+}
+
+/** Everything. */
+export function markdown(report: Report): string {
+  return [summary(report), ...report.cases.map(caseTable)].join('\n\n');
 }

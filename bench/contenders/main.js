@@ -55,7 +55,7 @@ async function clock(contender, calls) {
 async function measure(contender, { seconds, most }) {
   let left = most;
   let warmSeconds = 0;
-  let perSecond = 400 / seconds;
+  let perSecond = 8 / seconds;
   while (warmSeconds < seconds && left > (most * 2) / 3) {
     const part = await clock(contender, Math.ceil(Math.min(most / 6, (perSecond * seconds) / 4)));
     left -= part.calls;

@@ -9,13 +9,13 @@ import { startGearmand, startNullServers, type JobServers } from './servers.js';
 
 const ROUNDS = 5;
 /** How long a contender warms up, and then how long it is measured. */
-const SECONDS = 0.8;
+const SECONDS = 0.6;
 /** A contender that takes as long as this has got stuck. */
 const STUCK_MS = 60_000;
 /** Distinct unique IDs where jobs are not kept. */
 const IDS = 65_536;
 /** What may pile up in gearmand in one run: jobs, and their bytes with those that gearmand adds to each. */
-const MOST_JOBS = 1_000_000;
+const MOST_JOBS = 600_000;
 const MOST_BYTES = 512 * 1024 * 1024;
 const BYTES_PER_JOB = 512;
 

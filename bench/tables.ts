@@ -66,13 +66,15 @@ function reachTable(report: Report): string[] {
   return ['### Reach\n\n' + table(['aim', 'measured', 'reached'], rows)];
 }
 
+const where = ({ date, versions, machine }: Report): string => `Measured on ${date}: ${versions}; ${machine}.`;
+
 /** All but the cases. */
 export function summary(report: Report): string {
-  const where = `Measured on ${report.date}: ${report.versions}; ${report.machine}.`;
-  return [where, ...memoryTable(report), ...codecTable(report), ...reachTable(report)].join('\n\n');
+  return [where(report), ...memoryTable(report), ...codecTable(report), ...reachTable(report)].join('\n\n');
 }
 
 /** Everything. */
 export function markdown(report: Report): string {
-  return [summary(report), ...report.cases.map(caseTable)].join('\n\n');
+  const cases = report.cases.map(caseTable);
+  return [where(report), ...reachTable(report), ...cases, ...memoryTable(report), ...codecTable(report)].join('\n\n');
 }

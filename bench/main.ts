@@ -8,7 +8,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { CASES, against, type Case } from './cases.js';
-import { draw } from './plot.js';
 import { prepare } from './prepare.js';
 import {
   describeMachine,
@@ -73,6 +72,8 @@ async function measureMemory(): Promise<MemoryResult> {
 }
 
 async function write(report: Report): Promise<void> {
+  // Only now: what it imports was not installed when this process began.
+  const { draw } = await import('./plot.js');
   writeFileSync(file('results.json'), `${JSON.stringify(report, undefined, 2)}\n`);
   writeFileSync(file('results.svg'), await draw(report));
   const readme = readFileSync(file('README.md'), 'utf8');

@@ -118,7 +118,11 @@ export default defineConfig(
     // Plain scripts: tsc checks their types, the rules that need types would only ask for annotations.
     files: ['**/*.{js,cjs}'],
     extends: [tseslint.configs.disableTypeChecked],
-    languageOptions: { globals: { console: 'readonly', process: 'readonly', URL: 'readonly' } },
+    languageOptions: {
+      globals: Object.fromEntries(
+        ['Buffer', 'console', 'performance', 'process', 'URL'].map((name) => [name, 'readonly']),
+      ),
+    },
   },
   {
     files: ['**/*.cjs'],

@@ -1,0 +1,150 @@
+// The limit of what is possible on Node: one socket, packets that were encoded beforehand, and nothing read of an answer but its length.
+import { once } from 'node:events';
+import * as net from 'node:net';
+import { HEADER_BYTES, TYPE, packet } from '../packets.js';
+
+/** @import { Setting } from './setting.js' */
+
+/** From this size on the workload is not in the encoded packets: it is written behind each by reference. */
+const BY_REFERENCE = 16_384;
+
+/** Finds packets in chunks that may cut them anywhere. */
+class Reader {
+  /**
+   * The beginning of a packet whose end has not come.
+   * @type {Buffer}
+   */
+  #rest = Buffer.alloc(0);
+
+  /**
+   * How many packets end in the chunk.
+   * @param {Buffer} chunk
+   */
+  count(chunk) {
+    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+    let count = 0;
+    let offset = 0;
+    while (offset + HEADER_BYTES <= bytes.length) {
+      const end = offset + HEADER_BYTES + bytes.readUInt32BE(offset + 8);
+      if (end > bytes.length) break;
+      offset = end;
+      count++;
+    }
+    this.#rest = bytes.subarray(offset);
+    return count;
+  }
+}
+
+/** Packets of one length, to be sent round and round. */
+class Ring {
+  #bytes;
+  #each;
+  #offset = 0;
+
+  /** @param {Buffer[]} packets */
+  constructor(packets) {
+    this.#bytes = Buffer.concat(packets);
+    this.#each = this.#bytes.length / packets.length;
+  }
+
+  /**
+   * Writes the next packets, as many as lie together; returns how many.
+   * @param {net.Socket} socket
+   * @param {number} atMost
+   */
+  write(socket, atMost) {
+    const start = this.#offset;
+    const end = Math.min(this.#bytes.length, start + atMost * this.#each);
+    this.#offset = end % this.#bytes.length;
+    socket.write(this.#bytes.subarray(start, end));
+    return (end - start) / this.#each;
+  }
+}
+
+/** Packets that share one large workload. */
+class LargeRing {
+  #heads;
+  #workload;
+  #next = 0;
+
+  /**
+   * @param {Buffer[]} heads
+   * @param {Buffer} workload
+   */
+  constructor(heads, workload) {
+    this.#heads = heads;
+    this.#workload = workload;
+  }
+
+  /** @param {net.Socket} socket */
+  write(socket) {
+    socket.write(this.#heads[this.#next++ % this.#heads.length] ?? '');
+    socket.write(this.#workload);
+    return 1;
+  }
+}
+
+/** @param {Setting} setting */
+function submissions({ ids, workload }) {
+  const packets = ids.map((id) =>
+    packet('REQ', TYPE.SUBMIT_JOB_BG, 'bench', id, workload.length < BY_REFERENCE ? workload : ''),
+  );
+  if (workload.length < BY_REFERENCE) return new Ring(packets);
+  for (const head of packets) head.writeUInt32BE(head.readUInt32BE(8) + workload.length, 8);
+  return new LargeRing(packets, workload);
+}
+
+/** @param {Setting} setting */
+async function open({ ports: [port = 0] }) {
+  const socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
+  await once(socket, 'connect');
+  return socket;
+}
+
+/**
+ * @param {net.Socket} socket
+ * @param {Ring | LargeRing} ring
+ * @param {number} outstanding
+ */
+function start(socket, ring, outstanding) {
+  const reader = new Reader();
+  /** @param {number} calls */
+  const run = (calls) =>
+    new Promise((/** @type {(value: void) => void} */ resolve) => {
+      let unsent = calls;
+      let unanswered = calls;
+      /** @param {number} count */
+      const send = (count) => {
+        let left = Math.min(count, unsent);
+        unsent -= left;
+        socket.cork();
+        while (left > 0) left -= ring.write(socket, left);
+        socket.uncork();
+      };
+      socket.removeAllListeners('data').on('data', (chunk) => {
+        const count = reader.count(chunk);
+        unanswered -= count;
+        send(count);
+        if (unanswered === 0) resolve();
+      });
+      send(outstanding);
+    });
+  return { run, close: () => socket.destroy() };
+}
+
+/** @param {Setting} setting */
+export async function connect(setting) {
+  return start(await open(setting), submissions(setting), setting.outstanding);
+}
+
+/**
+ * Asks for the status of one job.
+ * @param {Setting} setting
+ */
+export async function connectForStatus(setting) {
+  const socket = await open(setting);
+  socket.write(packet('REQ', TYPE.SUBMIT_JOB_BG, 'bench', 'status', setting.workload));
+  const [answer] = /** @type {[Buffer]} */ (await once(socket, 'data'));
+  const question = packet('REQ', TYPE.GET_STATUS, answer.subarray(HEADER_BYTES));
+  return start(socket, new Ring(Array.from({ length: 4096 }, () => question)), setting.outstanding);
+}

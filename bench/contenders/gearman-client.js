@@ -1,0 +1,44 @@
+// This client, as it is published: from dist.
+import { byPromise } from './outstanding.js';
+
+/** @import { Setting } from './setting.js' */
+
+const dist = process.env['BENCH_DIST'] ?? new URL('../../dist/index.js', import.meta.url).href;
+const { GearmanClient } = /** @type {typeof import('../../src/index.js')} */ (await import(dist));
+
+/** @param {Setting} setting */
+const open = ({ ports }) => new GearmanClient({ servers: ports.map((port) => `127.0.0.1:${port}`) });
+
+/** @param {Setting} setting */
+export function connect(setting) {
+  const { outstanding, workload, ids } = setting;
+  const client = open(setting);
+  return {
+    /** @param {number} calls */
+    run: (calls) =>
+      byPromise(calls, outstanding, (index) => client.doBackground('bench', workload, ids[index % ids.length])),
+    close: () => client.destroy(),
+  };
+}
+
+/**
+ * Lets the client make the unique IDs.
+ * @param {Setting} setting
+ */
+export function connectWithoutIds(setting) {
+  return connect({ ...setting, ids: [''] });
+}
+
+/**
+ * Asks for the status of one job.
+ * @param {Setting} setting
+ */
+export async function connectForStatus(setting) {
+  const client = open(setting);
+  const handle = await client.doBackground('bench', setting.workload);
+  return {
+    /** @param {number} calls */
+    run: (calls) => byPromise(calls, setting.outstanding, () => client.jobStatus(handle)),
+    close: () => client.destroy(),
+  };
+}

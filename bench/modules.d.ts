@@ -1,0 +1,80 @@
+/**
+ * As much of the other packages as is used here. They are installed in this folder alone, and the types are checked without them.
+ */
+
+declare module 'gearmanode' {
+  interface Job {
+    on(event: 'created', listener: () => void): void;
+    close(): void;
+  }
+  interface Client {
+    submitJob(name: string, payload: Buffer, options: { background: boolean; unique: string | undefined }): Job;
+    close(): void;
+  }
+  const gearmanode: { client(options: { host: string; port: number | undefined }): Client };
+  export default gearmanode;
+}
+
+declare module 'winston' {
+  interface Logger {
+    log: (...args: unknown[]) => Logger;
+  }
+  const winston: { loggers: { loggers: Map<string, Logger> } };
+  export default winston;
+}
+
+declare module 'gearman' {
+  interface Client {
+    connect(callback: () => void): void;
+    on(event: 'JOB_CREATED', listener: (handle: string) => void): void;
+    submitJob(name: string, data: Buffer, options: { background: boolean; unique_id: string | undefined }): void;
+    close(): void;
+  }
+  export default function gearman(host: string, port: number | undefined): Client;
+}
+
+declare module 'abraxas' {
+  type Callback = (error: Error | null, handle: string) => void;
+  interface Client {
+    submitJobBg(name: string, options: { uniqueid: string | undefined }, data: Buffer, callback: Callback): void;
+    disconnect(): void;
+  }
+  const abraxas: { Client: { connect(options: { host: string; port: number | undefined }): Client } };
+  export default abraxas;
+}
+
+declare module 'node-gearman' {
+  interface Job {
+    on(event: 'end', listener: () => void): void;
+  }
+  export default class Gearman {
+    constructor(host: string, port: number | undefined);
+    submitJob(name: string, payload: Buffer, unique: string | undefined): Job;
+    close(): void;
+  }
+}
+
+declare module 'tinybench' {
+  interface Task {
+    readonly name: string;
+    readonly result: { readonly latency: { readonly p50: number } };
+  }
+  export class Bench {
+    constructor(options: { time: number; warmupTime: number });
+    readonly tasks: readonly Task[];
+    add(name: string, run: () => void): this;
+    run(): Promise<void>;
+  }
+}
+
+declare module 'vega-lite' {
+  export function compile(spec: object): { spec: object };
+}
+
+declare module 'vega' {
+  export function parse(spec: object): object;
+  export class View {
+    constructor(runtime: object, options: { renderer: 'none' });
+    toSVG(): Promise<string>;
+  }
+}

@@ -1,0 +1,90 @@
+/** Runs a case: contenders take turns on the same job server, round after round. */
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import type { Case, Contender } from './cases.js';
+import { LIBGEARMAN } from './prepare.js';
+import { summarize, type CaseResult, type Sample } from './samples.js';
+import { startGearmand, startNullServers, type JobServers } from './servers.js';
+
+const ROUNDS = 5;
+/** How long a contender warms up, and then how long it is measured. */
+const SECONDS = 0.6;
+/** A contender that takes as long as this has got stuck. */
+const STUCK_MS = 60_000;
+/** Distinct unique IDs where jobs are not kept. */
+const IDS = 65_536;
+/** What may pile up in gearmand in one run: jobs, and their bytes with those that gearmand adds to each. */
+const MOST_JOBS = 600_000;
+const MOST_BYTES = 512 * 1024 * 1024;
+const BYTES_PER_JOB = 512;
+
+const run = promisify(execFile);
+
+/** How many calls a contender may make, and with how many unique IDs. Where jobs are kept no ID may come twice. */
+function limitsOf({ server, workloadBytes, name }: Case): { most: number; ids: number } {
+  if (server === 'null server' || name.endsWith('status')) return { most: 1e9, ids: IDS };
+  const most = Math.min(MOST_JOBS, Math.floor(MOST_BYTES / (workloadBytes + BYTES_PER_JOB)));
+  return { most, ids: most };
+}
+
+async function runContender({ script, dist }: Contender, given: Case, ports: readonly number[]): Promise<Sample> {
+  const { most, ids } = limitsOf(given);
+  const { outstanding, workloadBytes } = given;
+  const settings = { ports, outstanding, workload: workloadBytes, ids, seconds: SECONDS, most };
+  const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+  const options = { timeout: STUCK_MS, env: dist === undefined ? process.env : { ...process.env, BENCH_DIST: dist } };
+  const main = path.join(import.meta.dirname, 'contenders', 'main.js');
+  const { stdout } =
+    script === undefined
+      ? await run(LIBGEARMAN, args, options)
+      : await run(process.execPath, ['--no-warnings', main, '--name', script, ...args], options);
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Sample;
+}
+
+function describe(error: unknown): string {
+  const { killed, stderr } = error as { killed?: boolean; stderr?: string };
+  if (killed === true) return `got stuck for ${String(STUCK_MS / 1000)} s`;
+  return stderr?.trim().split('\n').at(-1) ?? String(error);
+}
+
+/** Who began the last round ends this one: nobody always runs behind the same other. */
+function* turns(contenders: readonly Contender[]): Generator<Contender> {
+  for (let round = 0; round < ROUNDS; round++) {
+    const first = round % contenders.length;
+    yield* contenders.slice(first);
+    yield* contenders.slice(0, first);
+  }
+}
+
+async function runTurns(given: Case, servers: JobServers, progress: () => void): Promise<CaseResult> {
+  const samples = new Map(given.contenders.map(({ name }) => [name, [] as Sample[]]));
+  const failures: string[] = [];
+  for (const contender of turns(given.contenders)) {
+    const own = samples.get(contender.name);
+    if (own === undefined) continue;
+    try {
+      await servers.refresh();
+      own.push(await runContender(contender, given, servers.ports));
+    } catch (error) {
+      samples.delete(contender.name);
+      failures.push(`${contender.name}: ${describe(error)}`);
+    }
+    progress();
+  }
+  const { name, title, workloadBytes } = given;
+  return { name, title, workloadBytes, figures: summarize(samples), failures };
+}
+
+/**
+ * The figures of one case.
+ * @param progress - called behind each run
+ */
+export async function runCase(given: Case, progress: () => void): Promise<CaseResult> {
+  const servers = given.server === 'gearmand' ? await startGearmand() : await startNullServers(given.servers);
+  try {
+    return await runTurns(given, servers, progress);
+  } finally {
+    await servers.close();
+  }
+}

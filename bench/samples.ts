@@ -1,0 +1,64 @@
+/** What is measured, and what becomes of it. */
+
+/** One run of one contender, as its process prints it. */
+export interface Sample {
+  readonly calls: number;
+  readonly seconds: number;
+  /** User and system, all threads. */
+  readonly cpuSeconds: number;
+  readonly peakRssBytes: number;
+}
+
+/** The medians of a contender in one case. */
+export interface Figures {
+  readonly contender: string;
+  readonly callsPerSecond: number;
+  readonly cpuMicrosPerCall: number;
+  readonly peakRssBytes: number;
+  /** Calls per second as a part of the bare socket's; the median of the ratios of each round. */
+  readonly toBareSocket: number | undefined;
+  /** The same, of libgearman's. */
+  readonly toLibgearman: number | undefined;
+}
+
+/** The results of one case. */
+export interface CaseResult {
+  readonly name: string;
+  readonly title: string;
+  readonly workloadBytes: number;
+  readonly figures: readonly Figures[];
+  /** Contenders that did not run, and why. */
+  readonly failures: readonly string[];
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
+}
+
+const rate = ({ calls, seconds }: Sample): number => calls / seconds;
+
+/** Contenders of one round met the same machine, so that their ratio says more than that of two medians. */
+function ratio(samples: readonly Sample[], base: readonly Sample[] | undefined): number | undefined {
+  if (base?.length !== samples.length) return undefined;
+  return median(
+    samples.map((sample, round) => {
+      const other = base[round];
+      return other === undefined ? NaN : rate(sample) / rate(other);
+    }),
+  );
+}
+
+/** The figures of all contenders; their samples are in the order of the rounds. */
+export function summarize(samples: ReadonlyMap<string, readonly Sample[]>): Figures[] {
+  return Array.from(samples, ([contender, own]) => ({
+    contender,
+    callsPerSecond: median(own.map(rate)),
+    cpuMicrosPerCall: median(own.map(({ calls, cpuSeconds }) => (cpuSeconds / calls) * 1e6)),
+    peakRssBytes: median(own.map(({ peakRssBytes }) => peakRssBytes)),
+    toBareSocket: ratio(own, samples.get('bare socket')),
+    toLibgearman: ratio(own, samples.get('libgearman')),
+  }));
+}

@@ -45,6 +45,8 @@ const clockGlobals = [
   'crypto',
 ].map((name) => ({ name, message: fromRuntime }));
 
+const scriptGlobals = ['AbortController', 'Buffer', 'URL', 'console', 'performance', 'process', 'setImmediate'];
+
 // These return a promise that node:test itself looks after.
 const nodeTest = { from: 'package', name: ['describe', 'it', 'suite', 'test'], package: 'node:test' };
 
@@ -118,14 +120,15 @@ export default defineConfig(
     // Plain scripts: tsc checks their types, the rules that need types would only ask for annotations.
     files: ['**/*.{js,cjs}'],
     extends: [tseslint.configs.disableTypeChecked],
-    languageOptions: {
-      globals: Object.fromEntries(
-        ['Buffer', 'console', 'performance', 'process', 'URL'].map((name) => [name, 'readonly']),
-      ),
-    },
+    languageOptions: { globals: Object.fromEntries(scriptGlobals.map((name) => [name, 'readonly'])) },
   },
   {
-    files: ['**/*.cjs'],
+    // Projects of users; the checks compile them.
+    files: ['test/reach/fixtures/**/*.{ts,cts}'],
+    extends: [tseslint.configs.disableTypeChecked],
+  },
+  {
+    files: ['**/*.{cjs,cts}'],
     languageOptions: { sourceType: 'commonjs' },
     rules: { '@typescript-eslint/no-require-imports': 'off' },
   },

@@ -29,3 +29,4 @@ export type { Workload } from './protocol/arguments.js';
 export type { ServerAddress, Servers } from './transport/address.js';
 export type { ServerState, ServerStateName } from './transport/endpoint.js';
 export type { RouteFunction, Routing } from './transport/routing.js';
+export type { ServerOptions } from './transport/settings.js';

@@ -98,6 +98,12 @@ class FullSocket extends Duplex {
   /** What the other side has taken. */
   readonly taken: Buffer[] = [];
   #untaken: { chunk: Buffer; done: () => void } | undefined;
+
+  constructor() {
+    // The default is more from Node 22 on.
+    super({ writableHighWaterMark: 16_384 });
+  }
+
   override _read(): void {}
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.#untaken = { chunk, done };

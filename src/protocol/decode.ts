@@ -69,9 +69,7 @@ export class Decoder {
   /** The body that is being collected, and its type. */
   #pieces: Pieces | undefined;
   #type = 0;
-  #dead = false;
-  /** Nobody has stopped it. */
-  #goesOn = true;
+  #isStopped = false;
 
   /** @param maxPacketSize - the most bytes of data in a packet; its arguments may have 8 KiB more */
   constructor(magic: Magic, maxPacketSize: number) {
@@ -81,22 +79,23 @@ export class Decoder {
 
   /** Hands each packet that is complete to `sink`, in order. What `sink` throws ends the decoder, too. */
   push(chunk: Buffer, sink: (packet: Packet) => void): void {
-    if (this.#dead) return;
-    this.#dead = true;
     let offset = 0;
-    while (offset < chunk.length && this.#goesOn) {
-      offset =
-        this.#pieces === undefined
-          ? this.#start(chunk, offset, sink)
-          : this.#collect(this.#pieces, chunk, offset, sink);
+    try {
+      while (offset < chunk.length && !this.#isStopped) {
+        offset =
+          this.#pieces === undefined
+            ? this.#start(chunk, offset, sink)
+            : this.#collect(this.#pieces, chunk, offset, sink);
+      }
+    } catch (error) {
+      this.#isStopped = true;
+      throw error;
     }
-    this.#dead = !this.#goesOn;
   }
 
   /** Ends the decoder, also from within a `sink`: bytes that still come are ignored. */
   stop(): void {
-    this.#goesOn = false;
-    this.#dead = true;
+    this.#isStopped = true;
   }
 
   /** Reads a header and what the chunk has of its body; returns how far it came. */

@@ -258,6 +258,37 @@ describe('an answer that does not fit', () => {
     await assertDestroyed(call, 'GEARMAN_UNEXPECTED_PACKET');
   });
 
+  for (const rest of ['\0RES\0\0\0\x08', '\0H:2', '\0\0H:2\0', '\0 ']) {
+    it(`because it is a JOB_CREATED that goes on behind its handle (${JSON.stringify(rest)}) destroys the connection`, async (t) => {
+      const { client, connection } = await proven(t);
+      const [call, behind] = [client.doBackground('f', 'a'), client.doBackground('f', 'b')];
+      await connection.received(3);
+      connection.send(jobCreated(`H:vm${rest}`), jobCreated('H:b'));
+      const error = await assertDestroyed(call, 'GEARMAN_UNEXPECTED_PACKET');
+      assert.equal(error.maybeSubmitted, true);
+      assert.equal((await assertDestroyed(behind, 'GEARMAN_UNEXPECTED_PACKET')).maybeSubmitted, true);
+    });
+  }
+
+  it('because it goes on behind its handle destroys the connection, also when nobody waits for that handle', async (t) => {
+    const { client, clock, connection } = await proven(t);
+    const late = client.doBackground('f', 'a', { timeout: 5 });
+    const behind = client.doBackground('f', 'b');
+    await connection.received(3);
+    clock.advance(5);
+    await rejection(late, 'GEARMAN_TIMEOUT');
+    connection.send(jobCreated('H:vm\0H:b'));
+    await assertDestroyed(behind, 'GEARMAN_UNEXPECTED_PACKET');
+  });
+
+  it('does fit when a NUL is behind its handle, as old servers have it, which is not part of that', async (t) => {
+    const { client, connection } = await proven(t);
+    const [call, behind] = [client.doBackground('f', 'a'), client.doBackground('f', 'b')];
+    await connection.received(3);
+    connection.send(jobCreated('H:vm:1\0'), jobCreated('H:vm:2'));
+    assert.deepEqual(await Promise.all([call, behind]), ['H:vm:1', 'H:vm:2']);
+  });
+
   it('because it is another echo destroys the connection', async (t) => {
     const { client, connection } = await proven(t);
     const ping = client.ping();

@@ -5,7 +5,7 @@ import { encode } from '../../src/protocol/encode.js';
 import { TYPE } from '../../src/protocol/packet.js';
 import { clientOf, isPending, proven, rejection, settleDown, stateOf, untilState } from '../support/client.js';
 import { Clock } from '../support/clock.js';
-import { Peer, acknowledge, dieOnRequest, echoRes, errorPacket, jobCreated, serve } from '../support/peer.js';
+import { Peer, acknowledge, dieOnRequest, echoRes, errorPacket, freeze, jobCreated, serve } from '../support/peer.js';
 
 const silent = (): void => undefined;
 const indexes = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
@@ -123,6 +123,42 @@ describe('a connection that has not been proven', () => {
     young.send(jobCreated('H:second'));
     assert.equal(await second, 'H:second');
     assert.equal(stateOf(client, peer).state, 'up');
+  });
+
+  it('is not given up while its server takes in what is sent, only when it stops taking', async (t) => {
+    const [slow, other] = [await Peer.start(t, freeze), await Peer.start(t, serve)];
+    const clock = new Clock();
+    const client = clientOf(t, [slow, other], { connectTimeout: 1000, heartbeat: 60_000, timeout: Infinity }, clock);
+    const upload = client.doBackground('f', Buffer.alloc(48 * 1024 * 1024), 'upload');
+    const behind = client.doBackground('f', 'w', 'behind');
+    const connection = await slow.connection(0);
+    const { socket } = connection;
+    await settleDown();
+    for (let second = 0; second < 6; second++) {
+      // A few megabytes a second.
+      const target = socket.bytesRead + 4 * 1024 * 1024;
+      connection.thaw();
+      while (socket.bytesRead < target) await new Promise((resolve) => setImmediate(resolve));
+      connection.freeze();
+      await settleDown();
+      clock.advance(900);
+      assert.equal(stateOf(client, slow).state, 'proving', `after ${clock.now()} ms`);
+    }
+    assert.equal(await isPending(behind), true);
+    assert.deepEqual(other.requests, []);
+
+    clock.advance(100);
+    await behind;
+    assert.deepEqual(uniques(other.requests), ['behind']);
+    const { state, lastError } = stateOf(client, slow);
+    assert.equal(state, 'paused');
+    assert.match(lastError?.message ?? '', /accepted a connection and did not answer within 1000 ms/);
+
+    // It has its own deadline still, and the server may go on.
+    connection.onRequest = () => connection.send(jobCreated('H:upload'));
+    connection.thaw();
+    assert.equal(await upload, 'H:upload');
+    assert.equal(stateOf(client, slow).state, 'up');
   });
 
   it('is asked for nothing but what was called for while it is proved', async (t) => {

@@ -3,7 +3,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { encode } from '../../src/protocol/encode.js';
 import { TYPE } from '../../src/protocol/packet.js';
-import { clientOf, isPending, proven, rejection, settleDown, stateOf, untilState } from '../support/client.js';
+import {
+  assertDestroyed,
+  clientOf,
+  isPending,
+  proven,
+  rejection,
+  settleDown,
+  stateOf,
+  untilState,
+} from '../support/client.js';
 import { Clock } from '../support/clock.js';
 import { Peer, acknowledge, echoRes, errorPacket, jobCreated, serve } from '../support/peer.js';
 
@@ -261,5 +270,123 @@ describe('the heartbeat', () => {
     connection.send(jobCreated('H:1'));
     assert.equal(await call, 'H:1');
     assert.deepEqual([connection.requests.length, peer.connections.length], [2, 1]);
+  });
+
+  describe('that a server leaves unanswered, because it does not know ECHO_REQ', () => {
+    /** A connection on which the echo of a heartbeat is still pending, and nothing else: the call before it was answered late. */
+    async function unanswered(t: Parameters<typeof proven>[0]) {
+      const pool = await proven(t, { heartbeat: 1000, timeout: Infinity });
+      const { client, clock, connection } = pool;
+      const slow = client.doBackground('f', 'slow');
+      await connection.received(2);
+      clock.advance(1000);
+      assert.equal((await connection.request(2)).name, 'ECHO_REQ');
+      connection.send(jobCreated('H:slow'));
+      assert.equal(await slow, 'H:slow');
+      return pool;
+    }
+
+    it('does not end a connection on which nothing else is pending, however long', async (t) => {
+      const { client, clock, connection, peer } = await unanswered(t);
+      for (let second = 0; second < 60; second++) {
+        clock.advance(1000);
+        await settleDown();
+      }
+      assert.equal(stateOf(client, peer).state, 'up');
+      assert.equal(stateOf(client, peer).lastError, undefined);
+      assert.deepEqual(connection.names, ['SUBMIT_JOB_BG', 'SUBMIT_JOB_BG', 'ECHO_REQ'], 'it is not asked again');
+
+      const next = client.doBackground('f', 'next');
+      await connection.received(4);
+      connection.send(jobCreated('H:next'));
+      assert.equal(await next, 'H:next');
+      assert.equal(peer.connections.length, 1);
+    });
+
+    it('gives the next call its whole time of silence', { timeout: 10_000 }, async (t) => {
+      const { client, clock, connection } = await unanswered(t);
+      clock.advance(60_000);
+      const next = client.doBackground('f', 'next');
+      await connection.received(4);
+      clock.advance(999);
+      await settleDown();
+      assert.equal(connection.requests.length, 4);
+      clock.advance(1);
+      assert.equal((await connection.request(4)).name, 'ECHO_REQ');
+      clock.advance(999);
+      assert.equal(await isPending(next), true);
+      connection.send(jobCreated('H:next'));
+      assert.equal(await next, 'H:next');
+    });
+
+    it('does not save a server that does not answer the next call, either', { timeout: 10_000 }, async (t) => {
+      const { client, clock, connection, peer } = await unanswered(t);
+      clock.advance(60_000);
+      const next = client.doBackground('f', 'next');
+      await connection.received(4);
+      clock.advance(1000);
+      await connection.received(5);
+      clock.advance(1000);
+      const error = await rejection(next, 'GEARMAN_LOST_CONNECTION');
+      assert.match(error.message, /gave no sign of life for 1000 ms/);
+      assert.equal(stateOf(client, peer).state, 'paused');
+    });
+
+    it('shifts no answers', async (t) => {
+      const { client, connection } = await unanswered(t);
+      const calls = indexes(3).map((index) => client.doBackground('f', `${index}`));
+      await connection.received(6);
+      acknowledge(connection, 0, 3);
+      assert.deepEqual(await Promise.all(calls), ['H:0', 'H:1', 'H:2']);
+    });
+
+    it('may be answered with an ERROR while it is alone, which is a sign of life and belongs to no call', async (t) => {
+      const { client, clock, connection, peer } = await unanswered(t);
+      connection.send(errorPacket('INVALID_COMMAND', 'Command not expected'));
+      await clock.hasRead(connection.socket.bytesWritten);
+      assert.equal(stateOf(client, peer).state, 'up');
+      assert.equal(stateOf(client, peer).inFlight, 0);
+      const refused = rejection(client.doBackground('f', 'full'), 'GEARMAN_SERVER_ERROR');
+      const good = client.doBackground('f', 'good');
+      await connection.received(5);
+      connection.send(errorPacket(), jobCreated('H:good'));
+      assert.equal((await refused).maybeSubmitted, false);
+      assert.equal(await good, 'H:good');
+    });
+
+    for (const [what, answers] of [
+      ['the next call is refused', [errorPacket(), jobCreated('H:y')]],
+      [
+        'it is refused late',
+        [errorPacket('INVALID_COMMAND', 'Command not expected'), jobCreated('H:full'), jobCreated('H:y')],
+      ],
+    ] as const) {
+      it(`and then an ERROR comes, be it that ${what}, ends the connection: no call gets the handle of another`, async (t) => {
+        const { client, connection, peer } = await unanswered(t);
+        const [full, y] = ['full', 'y'].map((unique) => client.doBackground('f', 'w', unique));
+        await connection.received(5);
+        connection.send(...answers);
+        for (const [unique, call] of [
+          ['full', full],
+          ['y', y],
+        ] as const) {
+          const error = await assertDestroyed(Promise.resolve(call), 'GEARMAN_UNEXPECTED_PACKET');
+          assert.deepEqual([error.unique, error.maybeSubmitted, error.server], [unique, true, peer.name]);
+          assert.match(error.message, /may answer either an ECHO_REQ or what was asked next/);
+        }
+        await connection.closed;
+      });
+    }
+
+    it('and behind which nothing but a call that was aborted is pending, ends the connection likewise', async (t) => {
+      const { client, connection } = await unanswered(t);
+      const abort = new AbortController();
+      const gone = rejection(client.doBackground('f', 'w', { signal: abort.signal }), 'GEARMAN_ABORTED');
+      await connection.received(4);
+      abort.abort();
+      await gone;
+      connection.send(errorPacket());
+      await connection.closed;
+    });
   });
 });

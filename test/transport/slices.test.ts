@@ -111,4 +111,52 @@ describe('deadlines of which very many are due at once, and telling them takes t
     for (let turn = 0; turn < 40 && !log.includes('other'); turn++) slice();
     assert.equal(log.includes('other'), true, `not told after ${log.length} others, ${loop.nowMs - 1000 - 60} ms late`);
   });
+
+  it('let all others have their turn in between, each a slice late at most', () => {
+    const { loop, log, deadlines, slice } = setUpSlow(2000);
+    const lateness = new Map<string, number>();
+    class Punctual extends Timed {
+      readonly #name: string;
+
+      constructor(name: string) {
+        super();
+        this.#name = name;
+      }
+
+      override onDue(): void {
+        lateness.set(this.#name, loop.nowMs - this.dueMs);
+      }
+    }
+    // What a client waits for besides: other calls, the end of a pause, a connection, a sign of life.
+    for (const [name, ms] of [
+      ['call', 55],
+      ['pause', 63],
+      ['connect', 300],
+      ['heartbeat', 1000],
+    ] as const) {
+      deadlines.start(new Punctual(name), ms);
+    }
+    while (lateness.size < 4) slice();
+    assert.ok(log.length < 2000, 'they did not wait for the end of the mass');
+    for (const [name, ms] of lateness) assert.ok(ms <= 25, `the ${name} was told ${ms} ms late`);
+    // One that is started while they are told, as a call is by who was told.
+    const began = loop.nowMs;
+    deadlines.start(new Punctual('late'), 200);
+    while (!lateness.has('late')) slice();
+    assert.ok(loop.nowMs - began <= 225, `the late one was told after ${loop.nowMs - began} of 200 ms`);
+    assert.ok(log.length < 2000, `${log.length} were told by then`);
+  });
+
+  it('take turns where there are several such durations', () => {
+    const { log, deadlines, slow, slice } = setUpSlow(100);
+    for (let count = 0; count < 100; count++) deadlines.start(slow('b'), 51);
+    for (let count = 0; count < 100; count++) deadlines.start(slow('c'), 52);
+    const told = { a: 0, b: 0, c: 0 };
+    while (log.length < 300) {
+      for (const name of slice()) told[name === 'b' || name === 'c' ? name : 'a']++;
+      if (log.length > 290) continue;
+      assert.ok(Math.max(...Object.values(told)) - Math.min(...Object.values(told)) <= 24, JSON.stringify(told));
+    }
+    assert.deepEqual(told, { a: 100, b: 100, c: 100 });
+  });
 });

@@ -179,6 +179,15 @@ describe('the default server', () => {
     await client.close();
   });
 
+  it('does not come at all when it was removed before the first call', async (t) => {
+    const client = new GearmanClient();
+    t.after(() => client.destroy());
+    client.removeServer('127.0.0.1:4730');
+    await rejection(client.doBackground('f', 'w'), 'GEARMAN_NO_SERVERS');
+    await rejection(client.ping(), 'GEARMAN_NO_SERVERS');
+    assert.deepEqual(client.servers, []);
+  });
+
   it('is not used once all named servers were removed', async () => {
     const client = new GearmanClient('a').removeServer('a');
     const error = await rejection(client.doBackground('f', 'w'), 'GEARMAN_NO_SERVERS');

@@ -12,8 +12,8 @@ import {
 } from '../../src/client/options.js';
 import { asOptions } from '../../src/transport/settings.js';
 import { GearmanArgumentError } from '../../src/errors.js';
-import { clientOf } from '../support/client.js';
-import { Peer, serve } from '../support/peer.js';
+import { clientOf, proven, rejection } from '../support/client.js';
+import { Peer, jobCreated, serve } from '../support/peer.js';
 
 function refuses(run: () => unknown, message: RegExp, code = 'GEARMAN_INVALID_ARGUMENT'): void {
   assert.throws(run, (error) => {
@@ -209,6 +209,15 @@ describe('options', () => {
       }
     });
 
+    it(`of ${name} count, and are checked, also where the object inherits them`, () => {
+      const inherits = (from: object): object => Object.create(from) as object;
+      for (const options of [inherits({ timeout: -1 }), inherits(inherits({ timeout: -1 }))]) {
+        refuses(() => read(options), /^The option timeout must be a number of milliseconds above 0\.$/);
+      }
+      refuses(() => read(inherits({ uniqe: 'u' })), new RegExp(`^${name} has no option 'uniqe', only .*timeout`));
+      assert.doesNotThrow(() => read(Object.assign(inherits({ timeout: -1 }), { timeout: 5 })), 'its own go first');
+    });
+
     it(`of ${name} have no key that it does not know`, () => {
       for (const key of ['Timeout', 'uniqe', 'job', '']) {
         refuses(() => read({ [key]: undefined }), new RegExp(`^${name} has no option '${key}', only .*timeout.*\\.$`));
@@ -231,6 +240,17 @@ describe('options', () => {
     assert.notEqual(readRequestOptions(request, 'jobStatus', SETTINGS), request);
     assert.notEqual(readWatchOptions(request), request);
     assert.notEqual(readCloseOptions(request), request);
+  });
+
+  it('that are inherited are the same as own ones', () => {
+    const given = { unique: 'u', priority: 'high', timeout: 5, resubmit: true };
+    assert.deepEqual(readJob(Object.create(given)), readJob(given));
+    assert.deepEqual(readClientOptions({ backoff: Object.create({ min: 7 }) as object }).backoff, {
+      min: 7,
+      max: 10_000,
+    });
+    const client = { timeout: 7, maxInFlight: 3 };
+    assert.deepEqual(readClientOptions(Object.create(client) as object), readClientOptions(client));
   });
 
   for (const name of ['jobStatus', 'doBackground', 'submitBackground']) {
@@ -272,6 +292,78 @@ describe('options', () => {
       }
     });
   }
+});
+
+describe('what is no signal', () => {
+  /** Nothing stays pending. */
+  const LIMIT = { timeout: 10_000 };
+  const [add, remove] = [{ addEventListener() {} }, { removeEventListener() {} }];
+  const shapes: Readonly<Record<string, object>> = {
+    'has no removeEventListener': { aborted: false, ...add },
+    'has no addEventListener': { aborted: false, ...remove },
+    'has no aborted': { ...add, ...remove },
+    'has an addEventListener that is no function': { aborted: false, addEventListener: 1, ...remove },
+    'has a removeEventListener that is no function': { aborted: false, ...add, removeEventListener: null },
+    'has an aborted that is neither true nor false': { aborted: 0, ...add, ...remove },
+    'can be listened to only': new EventTarget(),
+  };
+  for (const [what, signal] of Object.entries(shapes)) {
+    it(`because it ${what} is refused by all that take one`, () => {
+      for (const name of ['jobStatus', 'doBackground', 'submitBackground', 'watch']) {
+        refuses(() => READERS[name]?.({ signal }), /^The option signal must be an AbortSignal, not an object\.$/);
+      }
+    });
+
+    it(`because it ${what} leaves nothing outstanding, and the others alone`, LIMIT, async (t) => {
+      const { client, connection } = await proven(t);
+      const good = client.doBackground('f', 'w');
+      const options = { signal: signal as AbortSignal };
+      for (const call of [
+        client.doBackground('f', 'w', options),
+        client.submitBackground('f', 'w', options),
+        client.jobStatus('H:1', options),
+        client.jobStatusByUnique('u', options),
+        client.ping(options),
+      ]) {
+        await rejection(call, 'GEARMAN_INVALID_ARGUMENT');
+      }
+      await connection.received(2);
+      connection.send(jobCreated('H:1'));
+      assert.equal(await good, 'H:1');
+      await client.close();
+      assert.equal(connection.requests.length, 2);
+    });
+  }
+
+  /** A signal as far as can be seen, which throws when it is used. */
+  const broken = (): AbortSignal => {
+    const signal = {
+      aborted: false,
+      addEventListener: () => {
+        throw new TypeError('not today');
+      },
+      removeEventListener: () => undefined,
+    };
+    return signal as unknown as AbortSignal;
+  };
+
+  it('because nobody can listen to it fails its own call alone, which is not outstanding then', LIMIT, async (t) => {
+    const { client, connection } = await proven(t);
+    const good = client.doBackground('f', 'w');
+    for (const call of [
+      client.doBackground('f', 'w', { signal: broken() }),
+      client.submitBackground('f', 'w', { signal: broken() }),
+      client.jobStatus('H:proof', { signal: broken() }),
+      client.ping({ signal: broken() }),
+    ]) {
+      await assert.rejects(call, new TypeError('not today'));
+    }
+    await connection.received(2);
+    connection.send(jobCreated('H:1'));
+    assert.equal(await good, 'H:1');
+    await client.close();
+    assert.equal(connection.requests.length, 2);
+  });
 });
 
 describe('a job', () => {

@@ -187,4 +187,25 @@ describe('a server that is removed', () => {
     servers.fillIn();
     assert.deepEqual(pool.names, ['127.0.0.1:4730']);
   });
+
+  it('before any call leaves an empty pool when it is the default: that does not come any more', () => {
+    for (const server of ['127.0.0.1', '127.0.0.1:4730', { host: '127.0.0.1' }]) {
+      const { pool, servers } = setUp();
+      servers.remove(server);
+      assert.deepEqual(pool.names, []);
+      servers.fillIn();
+      assert.deepEqual(pool.names, []);
+      assert.throws(() => pool.requireNames(), { code: 'GEARMAN_NO_SERVERS' });
+      servers.add('a');
+      assert.deepEqual(pool.names, ['a:4730']);
+    }
+  });
+
+  it('before any call leaves the others of GEARMAN_SERVERS', () => {
+    const { pool, servers } = setUp();
+    setEnvironment('a,b,c');
+    servers.remove('b');
+    servers.fillIn();
+    assert.deepEqual(pool.names, ['a:4730', 'c:4730']);
+  });
 });

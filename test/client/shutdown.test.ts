@@ -56,6 +56,32 @@ describe('close()', () => {
     assert.equal(connection.requests.length, 2);
   });
 
+  for (const [how, end] of [
+    ['close()', (client: GearmanClient) => void client.close()],
+    ['destroy()', (client: GearmanClient) => client.destroy(new Error('enough'))],
+  ] as const) {
+    it(`has submissions after ${how} say which job was not submitted`, async (t) => {
+      const { client, peer } = await proven(t, { prefix: 'p:' });
+      end(client);
+      const options = { unique: 'u' };
+      for (const call of [
+        client.doBackground('f', 'w', 'u'),
+        client.doHighBackground('f', 'w', options),
+        client.doLowBackground('f', 'w', { ...options, server: peer.name }),
+        client.submitBackground('f', 'w', options),
+      ]) {
+        const error = await rejection(call, 'GEARMAN_SHUTDOWN');
+        assert.deepEqual([error.function, error.unique, error.maybeSubmitted], ['f', 'u', false]);
+        assert.match(error.message, /Submitting f \(unique ID u\): The client was (closed|destroyed)/);
+        assert.equal((error.cause as Error | undefined)?.message, how === 'close()' ? undefined : 'enough');
+      }
+      const generated = await rejection(client.doBackground('f', 'w'), 'GEARMAN_SHUTDOWN');
+      assert.match(generated.unique ?? '', /^[0-9a-f-]{36}$/);
+      await rejection(client.doBackground('', 'w'), 'GEARMAN_INVALID_ARGUMENT');
+      await client.close();
+    });
+  }
+
   it('of a client that was never used is done at once, and connects to nothing', async (t) => {
     const peer = await Peer.start(t, serve);
     const client = clientOf(t, [peer]);

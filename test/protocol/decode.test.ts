@@ -7,37 +7,15 @@ import { Decoder } from '../../src/protocol/decode.js';
 import { encode } from '../../src/protocol/encode.js';
 import type { Packet } from '../../src/protocol/incoming.js';
 import { HEADER_BYTES, PACKET_TYPES, TYPE, nameOfType, type Magic } from '../../src/protocol/packet.js';
+import { breaks, header, pushAll } from '../support/packets.js';
 
 const LIMIT = 100_000;
-
-function pushAll(decoder: Decoder, chunks: Iterable<Buffer>): Packet[] {
-  const packets: Packet[] = [];
-  for (const chunk of chunks) decoder.push(chunk, (packet) => packets.push(packet));
-  return packets;
-}
-
-function header(type: number, length: number, magic = '\0RES'): Buffer {
-  const bytes = Buffer.alloc(HEADER_BYTES);
-  bytes.write(magic, 'latin1');
-  bytes.writeUInt32BE(type, 4);
-  bytes.writeUInt32BE(length, 8);
-  return bytes;
-}
 
 /** The chunks of a stream, cut at these places. */
 function cutAt(stream: Buffer, places: readonly number[]): Buffer[] {
   const ends = [...places.map((place) => place % (stream.length + 1)).sort((a, b) => a - b), stream.length];
   return ends.map((end, index) => stream.subarray(ends[index - 1] ?? 0, end));
 }
-
-const throws = (run: () => unknown, code: GearmanErrorCode, message = /./): void => {
-  assert.throws(run, (error) => {
-    assert.ok(error instanceof GearmanProtocolError);
-    assert.equal(error.code, code);
-    assert.match(error.message, message);
-    return true;
-  });
-};
 
 const places = fc.array(fc.nat(), { maxLength: 10 });
 
@@ -300,11 +278,11 @@ describe('a decoder is ended by', () => {
     it(`the first byte of ${who} that no packet has there, whole and byte by byte`, () => {
       const bytes = Buffer.from(text, 'latin1');
       const expected = new RegExp(`begin with \\\\0RES, but 0x${refused} came\\..*job server\\?$`);
-      throws(() => pushAll(new Decoder('RES', LIMIT), [bytes]), 'GEARMAN_INVALID_MAGIC', expected);
+      breaks(() => pushAll(new Decoder('RES', LIMIT), [bytes]), 'GEARMAN_INVALID_MAGIC', expected);
       const decoder = new Decoder('RES', LIMIT);
       const fatal = refused.length / 2 - 1;
       for (const byte of bytes.subarray(0, fatal)) pushAll(decoder, [Buffer.from([byte])]);
-      throws(() => pushAll(decoder, [bytes.subarray(fatal, fatal + 1)]), 'GEARMAN_INVALID_MAGIC', expected);
+      breaks(() => pushAll(decoder, [bytes.subarray(fatal, fatal + 1)]), 'GEARMAN_INVALID_MAGIC', expected);
     });
   }
 
@@ -320,7 +298,7 @@ describe('a decoder is ended by', () => {
       ]) {
         const decoder = new Decoder('RES', LIMIT);
         const packets: Packet[] = [];
-        throws(
+        breaks(
           () => {
             for (const chunk of chunks) decoder.push(chunk, (packet) => packets.push(packet));
           },
@@ -333,13 +311,13 @@ describe('a decoder is ended by', () => {
   }
 
   it('the magic of the other direction', () => {
-    throws(() => pushAll(new Decoder('RES', LIMIT), [header(8, 0, '\0REQ')]), 'GEARMAN_INVALID_MAGIC');
+    breaks(() => pushAll(new Decoder('RES', LIMIT), [header(8, 0, '\0REQ')]), 'GEARMAN_INVALID_MAGIC');
   });
 
   it('a type that does not exist', () => {
     for (const type of [0, 5, 43, 0xffff_ffff]) {
       for (const magic of ['RES', 'REQ'] as const) {
-        throws(
+        breaks(
           () => pushAll(new Decoder(magic, LIMIT), [header(type, 0, `\0${magic}`)]),
           'GEARMAN_INVALID_COMMAND',
           new RegExp(`no packet type ${type}\\.`),
@@ -360,7 +338,7 @@ describe('a decoder is ended by', () => {
         const run = (): unknown => pushAll(new Decoder(magic, LIMIT), [header(number, 0, `\0${magic}`)]);
         const who = magic === 'RES' ? 'A job server' : 'A client or worker';
         if (right.includes(magic)) assert.doesNotThrow(run);
-        else throws(run, 'GEARMAN_UNEXPECTED_PACKET', new RegExp(`^${who} sends no ${name}\\.$`));
+        else breaks(run, 'GEARMAN_UNEXPECTED_PACKET', new RegExp(`^${who} sends no ${name}\\.$`));
       }
     });
   }
@@ -371,8 +349,8 @@ describe('a decoder is ended by', () => {
     const bytes = header(TYPE.WORK_DATA, LIMIT + 8193);
     pushAll(decoder, [bytes.subarray(0, 11)]);
     const message = /^WORK_DATA announces 108193 bytes; the option maxPacketSize allows 100000 bytes of data\.$/;
-    throws(() => pushAll(decoder, [bytes.subarray(11)]), 'GEARMAN_DATA_TOO_LARGE', message);
-    throws(
+    breaks(() => pushAll(decoder, [bytes.subarray(11)]), 'GEARMAN_DATA_TOO_LARGE', message);
+    breaks(
       () => pushAll(new Decoder('RES', LIMIT), [header(TYPE.WORK_DATA, 0xffff_ffff)]),
       'GEARMAN_DATA_TOO_LARGE',
       /4294967295/,
@@ -381,7 +359,7 @@ describe('a decoder is ended by', () => {
 
   it('an error once: what still comes is ignored', () => {
     const decoder = new Decoder('RES', LIMIT);
-    throws(() => pushAll(decoder, [Buffer.from('x')]), 'GEARMAN_INVALID_MAGIC');
+    breaks(() => pushAll(decoder, [Buffer.from('x')]), 'GEARMAN_INVALID_MAGIC');
     assert.deepEqual(pushAll(decoder, [Buffer.from('x'), encode('RES', TYPE.NOOP)]), []);
   });
 
@@ -414,90 +392,5 @@ describe('a decoder is ended by', () => {
     decoder.push(three, stopAtOnce);
     decoder.push(three, stopAtOnce);
     assert.equal(received, 1);
-  });
-});
-
-describe('a packet', () => {
-  const only = (bytes: Buffer): Packet => {
-    const [packet] = pushAll(new Decoder('RES', LIMIT), [bytes]);
-    assert.ok(packet !== undefined);
-    return packet;
-  };
-
-  const needed = PACKET_TYPES.flatMap((type) => {
-    if (type?.senders.includes('server') !== true) return [];
-    const separators = type.args.length - (type.data === undefined ? 1 : 0);
-    return separators > 0 ? [{ ...type, separators }] : [];
-  });
-  for (const { number, name, separators } of needed) {
-    it(`whose body does not hold the arguments of ${name} is an error, whichever is asked for`, () => {
-      for (let nuls = 0; nuls < separators; nuls++) {
-        const body = Buffer.from('arg\0'.repeat(nuls) + 'rest');
-        const packet = only(Buffer.concat([header(number, body.length), body]));
-        const message = new RegExp(`^${name} holds ${nuls} of its arguments`);
-        throws(() => packet.split(), 'GEARMAN_INVALID_PACKET', message);
-        throws(() => packet.latin1(0), 'GEARMAN_INVALID_PACKET', message);
-        throws(() => packet.utf8(0), 'GEARMAN_INVALID_PACKET', message);
-        throws(() => packet.bytes(0), 'GEARMAN_INVALID_PACKET', message);
-      }
-      const body = Buffer.from('arg\0'.repeat(separators));
-      assert.doesNotThrow(() => only(Buffer.concat([header(number, body.length), body])).split());
-    });
-  }
-
-  it('gives an argument as text, byte for byte, or as it is', () => {
-    const packet = only(encode('RES', TYPE.ERROR, [Buffer.from([0xff, 0x41]), 'zoë']));
-    assert.equal(packet.latin1(0), '\xffA');
-    assert.equal(packet.utf8(1), 'zoë');
-    assert.deepEqual(packet.bytes(1), Buffer.from('zoë'));
-    assert.equal(packet.data.length, 0);
-  });
-
-  it('has no argument beyond those of its type', () => {
-    assert.throws(() => only(encode('RES', TYPE.JOB_CREATED, ['H:1'])).latin1(1), RangeError);
-  });
-
-  it('is a view of the chunk, which from then on belongs to it', () => {
-    const bytes = encode('RES', TYPE.WORK_DATA, ['H:1'], 'abc');
-    const { data } = only(bytes);
-    assert.equal(data.buffer, bytes.buffer);
-    bytes.fill('z', bytes.length - 3);
-    assert.equal(data.toString(), 'zzz');
-  });
-
-  it('whose body came in one chunk is a view of that, too, though its header came before', () => {
-    const bytes = encode('RES', TYPE.WORK_DATA, ['H:1'], Buffer.alloc(5000));
-    const [packet] = pushAll(new Decoder('RES', LIMIT), [bytes.subarray(0, 12), bytes.subarray(12)]);
-    assert.equal(packet?.data.buffer, bytes.buffer);
-  });
-
-  it('whose body came in several chunks is a copy', () => {
-    const chunks = [encode('RES', TYPE.WORK_DATA, ['H:1'], Buffer.alloc(90_000, 'x'))].flatMap((bytes) =>
-      [0, 20_000, 40_000, 41_000, 80_000].map((start, index, starts) =>
-        Buffer.from(bytes.subarray(start, starts[index + 1])),
-      ),
-    );
-    const [packet] = pushAll(new Decoder('RES', LIMIT), chunks);
-    for (const chunk of chunks) chunk.fill('z');
-    assert.ok(packet?.data.equals(Buffer.alloc(90_000, 'x')));
-  });
-
-  it('may have a NUL behind its handle, as some of gearmand have, which is not part of it', () => {
-    for (const type of [TYPE.WORK_FAIL, TYPE.JOB_CREATED]) {
-      const body = Buffer.from('H:1\0');
-      assert.equal(only(Buffer.concat([header(type, body.length), body])).latin1(0), 'H:1');
-    }
-  });
-
-  it('without arguments may have a body, which is ignored', () => {
-    const packet = only(Buffer.concat([header(TYPE.NO_JOB, 2), Buffer.from('ab')]));
-    assert.deepEqual([packet.length, packet.split(), packet.data.length], [2, [], 0]);
-  });
-
-  it('has its data whole, NULs included, and none is data, too', () => {
-    const data = Buffer.from('\0\0x\0');
-    assert.deepEqual(only(encode('RES', TYPE.WORK_DATA, ['H:1'], data)).data, data);
-    assert.equal(only(encode('RES', TYPE.WORK_DATA, ['H:1'])).data.length, 0);
-    assert.equal(only(encode('RES', TYPE.ECHO_RES)).data.length, 0);
   });
 });

@@ -4,7 +4,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { TestContext } from 'node:test';
 import { GearmanClient } from '../../src/client/client.js';
 import type { GearmanClientOptions } from '../../src/client/options.js';
-import { GearmanError, type GearmanErrorCode } from '../../src/errors.js';
+import { GearmanError, GearmanProtocolError, type GearmanErrorCode } from '../../src/errors.js';
 import type { Runtime } from '../../src/runtime.js';
 import type { ServerState, ServerStateName } from '../../src/transport/endpoint.js';
 import { Clock } from './clock.js';
@@ -34,6 +34,14 @@ export async function rejection(promise: Promise<unknown>, code: GearmanErrorCod
   assert.ok(outcome instanceof GearmanError, `expected ${code}, got ${String(outcome)}`);
   assert.equal(outcome.code, code, outcome.message);
   return outcome;
+}
+
+/** Calls that were rejected with their connection tell why it was destroyed. */
+export async function assertDestroyed(call: Promise<unknown>, code: GearmanErrorCode): Promise<GearmanError> {
+  const error = await rejection(call, 'GEARMAN_LOST_CONNECTION');
+  assert.ok(error.cause instanceof GearmanProtocolError, String(error.cause));
+  assert.equal(error.cause.code, code);
+  return error;
 }
 
 /** What the client says of a server now. */

@@ -170,6 +170,11 @@ export class PeerConnection {
   }
 }
 
+/** Acknowledges so many submissions, with the handles `H:from` and on. */
+export function acknowledge(connection: PeerConnection, from: number, count: number): void {
+  connection.send(...Array.from({ length: count }, (_, index) => jobCreated(`H:${from + index}`)));
+}
+
 /** Accepts connections and never reads nor answers. */
 export const freeze: Script = (connection) => {
   connection.freeze();

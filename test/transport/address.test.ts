@@ -89,6 +89,7 @@ describe('a server', () => {
     [{}, /must be a string, not undefined/],
     [{ host: 'a', name: '' }, /name of a job server/],
     [{ host: 'a', name: 'x//y' }, /name of a job server/],
+    ...['gamma/', '/x', 'x/y', '/'].map((name): [unknown, RegExp] => [{ host: 'a', name }, /commas and slashes/]),
     [{ host: 'a', tls: 'yes' }, /option tls/],
     [null, /not null/],
     [4730, /not number/],

@@ -1,15 +1,21 @@
 /** What a job server may do to a connection, byte by byte and packet by packet. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { GearmanError, GearmanProtocolError, type GearmanErrorCode } from '../../src/errors.js';
-import { Decoder } from '../../src/protocol/decode.js';
+import { GearmanProtocolError, type GearmanErrorCode } from '../../src/errors.js';
 import { encode } from '../../src/protocol/encode.js';
-import type { Packet } from '../../src/protocol/incoming.js';
-import { PACKET_TYPES, TYPE } from '../../src/protocol/packet.js';
+import { TYPE } from '../../src/protocol/packet.js';
 import { nodeRuntime } from '../../src/runtime.js';
-import { Replies } from '../../src/transport/replies.js';
-import { Request } from '../../src/transport/request.js';
-import { clientOf, isPending, proven, rejection, settleDown, stateOf, untilState } from '../support/client.js';
+import {
+  assertDestroyed,
+  clientOf,
+  isPending,
+  proven,
+  rejection,
+  settleDown,
+  stateOf,
+  untilState,
+} from '../support/client.js';
+import { anyPacket } from '../support/packets.js';
 import {
   Peer,
   echoRes,
@@ -24,21 +30,6 @@ import {
 } from '../support/peer.js';
 
 const indexes = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
-
-/** Calls that were rejected with their connection tell why it was destroyed. */
-async function assertDestroyed(call: Promise<unknown>, code: GearmanErrorCode): Promise<GearmanError> {
-  const error = await rejection(call, 'GEARMAN_LOST_CONNECTION');
-  assert.ok(error.cause instanceof GearmanProtocolError, String(error.cause));
-  assert.equal(error.cause.code, code);
-  return error;
-}
-
-/** A packet of a type as the server sends it, with some text for each argument. */
-function anyPacket(type: number, dataBytes = 1): Buffer {
-  const { args = [], data } = PACKET_TYPES[type] ?? {};
-  const texts = args.map((name) => (name === 'handle' ? 'H:other' : '1'));
-  return encode('RES', type, texts, data === undefined ? '' : Buffer.alloc(dataBytes));
-}
 
 describe('an answer that is cut', () => {
   const answer = jobCreated('H:peer:1');
@@ -267,6 +258,37 @@ describe('an answer that does not fit', () => {
     await assertDestroyed(call, 'GEARMAN_UNEXPECTED_PACKET');
   });
 
+  for (const rest of ['\0RES\0\0\0\x08', '\0H:2', '\0\0H:2\0', '\0 ']) {
+    it(`because it is a JOB_CREATED that goes on behind its handle (${JSON.stringify(rest)}) destroys the connection`, async (t) => {
+      const { client, connection } = await proven(t);
+      const [call, behind] = [client.doBackground('f', 'a'), client.doBackground('f', 'b')];
+      await connection.received(3);
+      connection.send(jobCreated(`H:vm${rest}`), jobCreated('H:b'));
+      const error = await assertDestroyed(call, 'GEARMAN_UNEXPECTED_PACKET');
+      assert.equal(error.maybeSubmitted, true);
+      assert.equal((await assertDestroyed(behind, 'GEARMAN_UNEXPECTED_PACKET')).maybeSubmitted, true);
+    });
+  }
+
+  it('because it goes on behind its handle destroys the connection, also when nobody waits for that handle', async (t) => {
+    const { client, clock, connection } = await proven(t);
+    const late = client.doBackground('f', 'a', { timeout: 5 });
+    const behind = client.doBackground('f', 'b');
+    await connection.received(3);
+    clock.advance(5);
+    await rejection(late, 'GEARMAN_TIMEOUT');
+    connection.send(jobCreated('H:vm\0H:b'));
+    await assertDestroyed(behind, 'GEARMAN_UNEXPECTED_PACKET');
+  });
+
+  it('does fit when a NUL is behind its handle, as old servers have it, which is not part of that', async (t) => {
+    const { client, connection } = await proven(t);
+    const [call, behind] = [client.doBackground('f', 'a'), client.doBackground('f', 'b')];
+    await connection.received(3);
+    connection.send(jobCreated('H:vm:1\0'), jobCreated('H:vm:2'));
+    assert.deepEqual(await Promise.all([call, behind]), ['H:vm:1', 'H:vm:2']);
+  });
+
   it('because it is another echo destroys the connection', async (t) => {
     const { client, connection } = await proven(t);
     const ping = client.ping();
@@ -301,137 +323,6 @@ describe('an answer that does not fit', () => {
     connection.send(anyPacket(TYPE.WORK_DATA, 20_000).subarray(0, 12));
     const error = await assertDestroyed(call, 'GEARMAN_DATA_TOO_LARGE');
     assert.match(error.message, /maxPacketSize/);
-  });
-});
-
-describe('a packet that nobody asked for', () => {
-  const ofServer = PACKET_TYPES.flatMap((type) => (type?.senders.includes('server') === true ? [type] : []));
-  const work = ['WORK_STATUS', 'WORK_COMPLETE', 'WORK_FAIL', 'WORK_EXCEPTION', 'WORK_DATA', 'WORK_WARNING'];
-  const ignoredWhenIdle = [...work, 'ERROR', 'ECHO_RES', 'OPTION_RES', 'NOOP', 'NO_JOB'];
-
-  for (const { name, number } of ofServer) {
-    const isIgnored = ignoredWhenIdle.includes(name);
-    it(`${name}: ${isIgnored ? 'is ignored' : 'destroys the connection'} when nothing is pending`, async (t) => {
-      const { client, clock, connection, peer } = await proven(t);
-      connection.send(anyPacket(number));
-      if (!isIgnored) {
-        await connection.closed;
-        assert.equal(stateOf(client, peer).state, 'paused');
-        return;
-      }
-      await clock.hasRead(connection.socket.bytesWritten);
-      const call = client.doBackground('f', 'w');
-      await connection.received(2);
-      connection.send(jobCreated('H:1'));
-      assert.equal(await call, 'H:1');
-      assert.equal(peer.connections.length, 1);
-    });
-  }
-
-  for (const { name, number } of ofServer.filter(
-    ({ number }) => number !== TYPE.JOB_CREATED && number !== TYPE.ERROR,
-  )) {
-    const isIgnored = work.includes(name) || name === 'NOOP';
-    it(`${name}: ${isIgnored ? 'is ignored' : 'destroys the connection'} when a submission is pending`, async (t) => {
-      const { client, connection } = await proven(t);
-      const call = client.doBackground('f', 'w');
-      await connection.received(2);
-      connection.send(anyPacket(number), jobCreated('H:1'));
-      if (isIgnored) assert.equal(await call, 'H:1');
-      else await assertDestroyed(call, 'GEARMAN_UNEXPECTED_PACKET');
-    });
-  }
-
-  it('is counted: more than maxPacketSize of them destroy the connection', async (t) => {
-    const { client, connection } = await proven(t, { maxPacketSize: 1000 });
-    const call = client.doBackground('f', 'w');
-    await connection.received(2);
-    connection.send(anyPacket(TYPE.WORK_DATA, 400), anyPacket(TYPE.WORK_DATA, 400), anyPacket(TYPE.WORK_DATA, 400));
-    const error = await assertDestroyed(call, 'GEARMAN_DATA_TOO_LARGE');
-    assert.match(error.message, /maxPacketSize/);
-  });
-
-  it('is counted from the last real answer on', async (t) => {
-    const { client, connection } = await proven(t, { maxPacketSize: 1000 });
-    for (const index of indexes(5)) {
-      const call = client.doBackground('f', 'w');
-      await connection.received(2 + index);
-      connection.send(anyPacket(TYPE.WORK_DATA, 400), jobCreated(`H:${index}`), anyPacket(TYPE.WORK_DATA, 400));
-      assert.equal(await call, `H:${index}`);
-    }
-  });
-
-  it('is ignored without limit when it is about a job that this connection issued', async (t) => {
-    const { client, connection } = await proven(t, { maxPacketSize: 1000 });
-    const call = client.doBackground('f', 'w');
-    await connection.received(2);
-    for (let count = 0; count < 10; count++)
-      connection.send(encode('RES', TYPE.WORK_DATA, ['H:proof'], Buffer.alloc(400)));
-    connection.send(jobCreated('H:1'));
-    assert.equal(await call, 'H:1');
-  });
-});
-
-describe('a request that a server may leave unanswered', () => {
-  /** As an OPTION_REQ is, which not every server knows. */
-  class Asked extends Request {
-    override readonly server = undefined;
-    override readonly job = undefined;
-    override readonly isSticky = false;
-    override readonly isOptional: boolean;
-    readonly #type: number;
-    readonly answers: number[] = [];
-
-    constructor(type: number, isOptional = false) {
-      super();
-      this.#type = type;
-      this.isOptional = isOptional;
-    }
-
-    override isAnsweredBy(type: number): boolean {
-      return type === this.#type || type === TYPE.ERROR;
-    }
-
-    override onReply({ type }: Packet): void {
-      this.answers.push(type);
-    }
-
-    override write(): void {}
-    override onUnsent(): void {}
-    override onLost(): void {}
-    override onRefused(): void {}
-    override onDue(): void {}
-  }
-
-  function pipeline() {
-    const replies = new Replies('peer', 1000, () => false);
-    const option = new Asked(TYPE.OPTION_RES, true);
-    const job = new Asked(TYPE.JOB_CREATED);
-    replies.expect(option);
-    replies.expect(job);
-    const take = (...types: number[]): void => {
-      for (const type of types) new Decoder('RES', 1000).push(anyPacket(type), (packet) => void replies.take(packet));
-    };
-    return { replies, option, job, take };
-  }
-
-  it('does not shift the answers of the others', () => {
-    const { replies, option, job, take } = pipeline();
-    take(TYPE.JOB_CREATED);
-    assert.deepEqual([option.answers, job.answers, replies.pending], [[], [TYPE.JOB_CREATED], 0]);
-  });
-
-  it('gets its answer, or its ERROR, all the same', () => {
-    for (const type of [TYPE.OPTION_RES, TYPE.ERROR]) {
-      const { replies, option, job, take } = pipeline();
-      take(type, TYPE.JOB_CREATED);
-      assert.deepEqual([option.answers, job.answers, replies.pending], [[type], [TYPE.JOB_CREATED], 0]);
-    }
-  });
-
-  it('is no excuse for an answer that fits none', () => {
-    const { take } = pipeline();
-    assert.throws(() => take(TYPE.STATUS_RES), { code: 'GEARMAN_UNEXPECTED_PACKET' });
   });
 });
 

@@ -5,17 +5,12 @@ import { encode } from '../../src/protocol/encode.js';
 import { TYPE } from '../../src/protocol/packet.js';
 import { clientOf, isPending, proven, rejection, settleDown, stateOf, untilState } from '../support/client.js';
 import { Clock } from '../support/clock.js';
-import { Peer, dieOnRequest, echoRes, errorPacket, jobCreated, serve, type PeerConnection } from '../support/peer.js';
+import { Peer, acknowledge, dieOnRequest, echoRes, errorPacket, freeze, jobCreated, serve } from '../support/peer.js';
 
 const silent = (): void => undefined;
 const indexes = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 const uniques = (requests: readonly { args: readonly string[] }[]): (string | undefined)[] =>
   requests.map(({ args }) => args[1]);
-
-/** Answers the requests of a connection from `from` on. */
-function acknowledge(connection: PeerConnection, from: number, count: number): void {
-  connection.send(...indexes(count).map((index) => jobCreated(`H:${from + index}`)));
-}
 
 describe('a connection that has not been proven', () => {
   it('is the only one, and carries one request, however many calls wait', async (t) => {
@@ -128,6 +123,42 @@ describe('a connection that has not been proven', () => {
     young.send(jobCreated('H:second'));
     assert.equal(await second, 'H:second');
     assert.equal(stateOf(client, peer).state, 'up');
+  });
+
+  it('is not given up while its server takes in what is sent, only when it stops taking', async (t) => {
+    const [slow, other] = [await Peer.start(t, freeze), await Peer.start(t, serve)];
+    const clock = new Clock();
+    const client = clientOf(t, [slow, other], { connectTimeout: 1000, heartbeat: 60_000, timeout: Infinity }, clock);
+    const upload = client.doBackground('f', Buffer.alloc(48 * 1024 * 1024), 'upload');
+    const behind = client.doBackground('f', 'w', 'behind');
+    const connection = await slow.connection(0);
+    const { socket } = connection;
+    await settleDown();
+    for (let second = 0; second < 6; second++) {
+      // A few megabytes a second.
+      const target = socket.bytesRead + 4 * 1024 * 1024;
+      connection.thaw();
+      while (socket.bytesRead < target) await new Promise((resolve) => setImmediate(resolve));
+      connection.freeze();
+      await settleDown();
+      clock.advance(900);
+      assert.equal(stateOf(client, slow).state, 'proving', `after ${clock.now()} ms`);
+    }
+    assert.equal(await isPending(behind), true);
+    assert.deepEqual(other.requests, []);
+
+    clock.advance(100);
+    await behind;
+    assert.deepEqual(uniques(other.requests), ['behind']);
+    const { state, lastError } = stateOf(client, slow);
+    assert.equal(state, 'paused');
+    assert.match(lastError?.message ?? '', /accepted a connection and did not answer within 1000 ms/);
+
+    // It has its own deadline still, and the server may go on.
+    connection.onRequest = () => connection.send(jobCreated('H:upload'));
+    connection.thaw();
+    assert.equal(await upload, 'H:upload');
+    assert.equal(stateOf(client, slow).state, 'up');
   });
 
   it('is asked for nothing but what was called for while it is proved', async (t) => {
@@ -315,258 +346,6 @@ describe('a proven connection that closes', () => {
     assert.deepEqual(uniques(other.requests), ['u1', 'u2', 'u3']);
     second.send(jobCreated('H:0'));
     assert.equal(await written, 'H:0');
-  });
-});
-
-describe('a connection in doubt', () => {
-  it('is asked for an echo when a call has timed out on it, and that costs the others nothing', async (t) => {
-    const { client, clock, peer, connection } = await proven(t);
-    const short = rejection(client.doBackground('f', 'w', { timeout: 5 }), 'GEARMAN_TIMEOUT');
-    const others = indexes(20).map(() => client.doBackground('f', 'w'));
-    await connection.received(22);
-    clock.advance(5);
-    await short;
-    assert.equal(stateOf(client, peer).state, 'suspect');
-    const echo = await connection.request(22);
-    assert.equal(echo.name, 'ECHO_REQ');
-    acknowledge(connection, 0, 21);
-    connection.send(echoRes(echo.data));
-    assert.equal((await Promise.all(others)).at(-1), 'H:20');
-    assert.equal(stateOf(client, peer).state, 'up');
-    assert.equal(peer.connections.length, 1);
-  });
-
-  it('is asked once, however many calls time out', async (t) => {
-    const { client, clock, connection } = await proven(t);
-    const calls = indexes(3).map((index) =>
-      rejection(client.doBackground('f', 'w', { timeout: 5 + index * 5 }), 'GEARMAN_TIMEOUT'),
-    );
-    await connection.received(4);
-    clock.advance(20);
-    await Promise.all(calls);
-    await connection.received(5);
-    await settleDown();
-    assert.deepEqual(connection.names.slice(4), ['ECHO_REQ']);
-  });
-
-  it('is not in doubt once anything has come since, be it something that nobody asked for', async (t) => {
-    const { client, clock, peer, connection } = await proven(t);
-    const short = rejection(client.doBackground('f', 'w', { timeout: 5 }), 'GEARMAN_TIMEOUT');
-    await connection.received(2);
-    clock.advance(5);
-    await short;
-    assert.equal(stateOf(client, peer).state, 'suspect');
-    connection.send(jobCreated('H:late'));
-    await untilState(client, peer, 'up');
-    const next = client.doBackground('f', 'w');
-    await connection.received(4);
-    clock.advance(2999);
-    connection.send(echoRes(Buffer.alloc(0)), jobCreated('H:next'));
-    assert.equal(await next, 'H:next');
-  });
-
-  it('has jobs with an explicit unique ID wait, and the others go to the next in rank', async (t) => {
-    const { client, clock, connection, other, peer } = await suspect(t);
-    const sticky = client.doBackground('f', 'w', 'explicit');
-    await client.doBackground('f', 'w');
-    await client.doBackground('f', 'w', { unique: '' });
-    assert.equal(other.requests.length, 2);
-    assert.equal(await isPending(sticky), true);
-    assert.equal(stateOf(client, peer).waiting, 1);
-
-    clock.advance(2999);
-    connection.send(jobCreated('H:timed-out'));
-    const requests = await connection.received(4);
-    assert.equal(requests[3]?.args[1], 'explicit');
-    connection.send(echoRes(requests[2]?.data ?? Buffer.alloc(0)), jobCreated('H:explicit'));
-    assert.equal(await sticky, 'H:explicit');
-    assert.equal(other.requests.length, 2);
-  });
-
-  it('is destroyed when there is no sign of life within the heartbeat, and what waited moves', async (t) => {
-    const { client, clock, connection, other, peer } = await suspect(t);
-    const sticky = client.doBackground('f', 'w', 'explicit');
-    clock.advance(2999);
-    assert.equal(await isPending(sticky), true);
-    clock.advance(1);
-    await sticky;
-    assert.deepEqual(uniques(other.requests), ['explicit']);
-    assert.equal(stateOf(client, peer).state, 'paused');
-    await connection.closed;
-  });
-
-  it('lets what waits for room go to the next in rank, but for explicit unique IDs', async (t) => {
-    const [peer, other] = [await Peer.start(t, silent), await Peer.start(t, serve)];
-    const clock = new Clock();
-    const client = clientOf(t, [peer, other], { maxInFlight: 1 }, clock);
-    const proof = client.doBackground('proof', '', 'proof');
-    const connection = await peer.connection(0);
-    await connection.received(1);
-    acknowledge(connection, 0, 1);
-    await proof;
-    const short = rejection(client.doBackground('f', 'w', { timeout: 5 }), 'GEARMAN_TIMEOUT');
-    const explicit = client.doBackground('f', 'w', 'explicit');
-    const generated = client.doBackground('f', 'w');
-    await connection.received(2);
-    assert.equal(await isPending(generated), true);
-    clock.advance(5);
-    await short;
-    await generated;
-    assert.equal(other.requests.length, 1);
-    assert.equal(await isPending(explicit), true);
-  });
-
-  it('gets what has waited for the verdict in the order of the calls', async (t) => {
-    const { client, clock, connection } = await proven(t);
-    const short = rejection(client.doBackground('f', 'w', { timeout: 5 }), 'GEARMAN_TIMEOUT');
-    await connection.received(2);
-    clock.advance(5);
-    await short;
-    // Those with a unique ID of their own wait for this server, the others for any.
-    const calls = indexes(8).map((index) =>
-      client.doBackground('f', String(index), index % 2 === 0 ? `u${index}` : ''),
-    );
-    await settleDown();
-    connection.send(jobCreated('H:late'), echoRes(Buffer.alloc(0)));
-    const requests = await connection.received(11);
-    assert.deepEqual(
-      requests.slice(3).map(({ data }) => data.toString()),
-      indexes(8).map(String),
-    );
-    acknowledge(connection, 0, 8);
-    await Promise.all(calls);
-  });
-
-  it('rejects what was written to it when it is dead', async (t) => {
-    const { client, clock, peer, connection } = await proven(t);
-    const short = rejection(client.doBackground('f', 'w', { timeout: 5 }), 'GEARMAN_TIMEOUT');
-    const other = rejection(client.doBackground('f', 'w'), 'GEARMAN_LOST_CONNECTION');
-    await connection.received(3);
-    clock.advance(5);
-    await short;
-    clock.advance(3000);
-    const error = await other;
-    assert.equal(error.maybeSubmitted, true);
-    assert.match(error.message, /gave no sign of life for 3000 ms/);
-    assert.equal(stateOf(client, peer).state, 'paused');
-  });
-});
-
-/** A pool whose first server is in doubt: three requests came, of which the second timed out and the third asks for an echo. */
-async function suspect(t: Parameters<typeof clientOf>[0]) {
-  const [peer, other] = [await Peer.start(t, silent), await Peer.start(t, serve)];
-  const clock = new Clock();
-  const client = clientOf(t, [peer, other], {}, clock);
-  const proof = client.doBackground('proof', '', 'proof');
-  const connection = await peer.connection(0);
-  await connection.received(1);
-  acknowledge(connection, 0, 1);
-  await proof;
-  const short = rejection(client.doBackground('f', 'w', { timeout: 5 }), 'GEARMAN_TIMEOUT');
-  await connection.received(2);
-  clock.advance(5);
-  await short;
-  await connection.received(3);
-  return { client, clock, connection, other, peer };
-}
-
-describe('the heartbeat', () => {
-  it('asks for an echo after its time of silence while something is pending, again and again', async (t) => {
-    const { client, clock, connection } = await proven(t, { heartbeat: 1000, timeout: Infinity });
-    const call = client.doBackground('f', 'w');
-    await connection.received(2);
-    for (const beat of indexes(4)) {
-      clock.advance(999);
-      await settleDown();
-      assert.equal(connection.requests.length, 2 + beat);
-      clock.advance(1);
-      const { name } = await connection.request(2 + beat);
-      assert.equal(name, 'ECHO_REQ');
-      // Anything that comes is a sign of life, and the echo itself is behind the answer that is late.
-      connection.send(encode('RES', TYPE.NOOP));
-      await clock.hasRead(connection.socket.bytesWritten);
-    }
-    connection.send(jobCreated('H:1'));
-    assert.equal(await call, 'H:1');
-  });
-
-  it('counts from the last thing that came, whatever it was', async (t) => {
-    const { client, clock, connection } = await proven(t, { heartbeat: 1000, timeout: Infinity });
-    const call = client.doBackground('f', 'w');
-    await connection.received(2);
-    for (let beat = 0; beat < 5; beat++) {
-      clock.advance(900);
-      connection.send(encode('RES', TYPE.NOOP));
-      await clock.hasRead(connection.socket.bytesWritten);
-    }
-    assert.deepEqual(connection.names, ['SUBMIT_JOB_BG', 'SUBMIT_JOB_BG']);
-    connection.send(jobCreated('H:1'));
-    assert.equal(await call, 'H:1');
-  });
-
-  it('destroys the connection after as long again', async (t) => {
-    const { client, clock, connection, peer } = await proven(t, { heartbeat: 1000, timeout: Infinity });
-    const call = client.doBackground('f', 'w');
-    await connection.received(2);
-    clock.advance(1000);
-    await connection.received(3);
-    clock.advance(999);
-    assert.equal(await isPending(call), true);
-    clock.advance(1);
-    const error = await rejection(call, 'GEARMAN_LOST_CONNECTION');
-    assert.match(error.message, /heartbeat/);
-    assert.equal(error.maybeSubmitted, true);
-    assert.equal(stateOf(client, peer).state, 'paused');
-  });
-
-  it('takes an ERROR for a sign of life, as from a server that does not know ECHO_REQ', async (t) => {
-    const { client, clock, connection } = await proven(t, { heartbeat: 1000, timeout: Infinity });
-    const call = client.doBackground('f', 'w');
-    await connection.received(2);
-    clock.advance(1000);
-    await connection.received(3);
-    connection.send(jobCreated('H:1'), errorPacket('INVALID_COMMAND', 'Command not expected'));
-    assert.equal(await call, 'H:1');
-    const next = client.doBackground('f', 'w');
-    await connection.received(4);
-    connection.send(jobCreated('H:2'));
-    assert.equal(await next, 'H:2');
-  });
-
-  it('takes no slow upload for silence: a server cannot answer what it has not got', async (t) => {
-    const { client, clock, connection } = await proven(t, { heartbeat: 1000, timeout: Infinity });
-    const { socket } = connection;
-    connection.freeze();
-    const outcome = client.doBackground('f', Buffer.alloc(48 * 1024 * 1024), 'u').catch(String);
-    await settleDown();
-    for (let second = 0; second < 6; second++) {
-      // A few megabytes a second.
-      const target = socket.bytesRead + 4 * 1024 * 1024;
-      while (socket.bytesRead < target && !socket.readableEnded && !socket.destroyed) {
-        connection.thaw();
-        await new Promise((resolve) => setImmediate(resolve));
-        connection.freeze();
-      }
-      clock.advance(900);
-    }
-    connection.onRequest = ({ name, data }) => {
-      connection.send(name === 'ECHO_REQ' ? echoRes(data) : jobCreated('H:1'));
-    };
-    connection.thaw();
-    assert.equal(await outcome, 'H:1');
-  });
-
-  it('leaves a connection alone on which nothing is pending', async (t) => {
-    const { client, clock, connection, peer } = await proven(t, { heartbeat: 1000 });
-    clock.advance(60_000);
-    await settleDown();
-    assert.deepEqual(connection.names, ['SUBMIT_JOB_BG']);
-    const call = client.doBackground('f', 'w');
-    await connection.received(2);
-    clock.advance(999);
-    connection.send(jobCreated('H:1'));
-    assert.equal(await call, 'H:1');
-    assert.deepEqual([connection.requests.length, peer.connections.length], [2, 1]);
   });
 });
 

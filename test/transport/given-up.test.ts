@@ -109,4 +109,26 @@ describe('a connection that was given up, with no heartbeat', () => {
     await Promise.all(calls);
     await connection.closed;
   });
+
+  it('has what was written to it in inFlight until it is answered or lost, besides what the next one carries', async (t) => {
+    const { peer, clock, client, call, connection } = await unanswered(t, 'doBackground', { timeout: 60_000 });
+    const inFlight = (): number => stateOf(client, peer).inFlight;
+    assert.equal(inFlight(), 1);
+    clock.advance(1000);
+    assert.deepEqual([stateOf(client, peer).state, inFlight()], ['paused', 1]);
+    clock.advance(100);
+    await client.doBackground('f', 'w', 'proof');
+    assert.equal(inFlight(), 1);
+    const young = await peer.connection(1);
+    young.onRequest = silent;
+    const next = client.doBackground('f', 'w', 'next');
+    await young.received(2);
+    assert.equal(inFlight(), 2);
+    connection.send(jobCreated('H:late'));
+    await call;
+    assert.equal(inFlight(), 1);
+    young.send(jobCreated('H:next'));
+    await next;
+    assert.equal(inFlight(), 0);
+  });
 });

@@ -156,6 +156,70 @@ describe('calls that time out together', () => {
   });
 });
 
+describe('calls that time out together, so many that telling them takes most of a second', () => {
+  it('keep neither another call from its time nor a server from being tried again', async (t) => {
+    const peer = await Peer.start(t);
+    peer.refuse();
+    const clock = new Clock();
+    const attempts: number[] = [];
+    const connect = clock.connect.bind(clock);
+    clock.connect = (...args) => {
+      attempts.push(clock.now());
+      return connect(...args);
+    };
+    const client = clientOf(t, [peer], { backoff: { min: 100, max: 100 }, timeout: 3000 }, clock);
+    const told: number[] = [];
+    const mass = Promise.all(
+      indexes(1500).map((index) => client.doBackground('f', 'w', `u${index}`).catch(() => told.push(clock.now()))),
+    );
+    await untilState(client, peer, 'paused');
+    clock.advance(2900);
+    await settleDown();
+    assert.ok(told.length < 1, 'nobody is told yet');
+
+    const now = clock.now.bind(clock);
+    // Each call that is told costs a look at the clock at least, and from now on a look takes its time.
+    clock.now = () => {
+      clock.spend(0.5);
+      return now();
+    };
+    const began = now();
+    let endedMs = 0;
+    const other = client.doBackground('f', 'w', { timeout: 200 }).catch(() => (endedMs = now()));
+    await clock.advanceUntil(other, 1);
+    assert.ok(told.length > 0 && told.length < 1500, `${told.length} were told before it`);
+    assert.ok(endedMs - began < 300, `a call with a timeout of 200 ms took ${endedMs - began}`);
+    await clock.advanceUntil(mass, 1);
+    const [first = 0, last = 0] = [told.at(0), told.at(-1)];
+    assert.ok(last - first > 400, `telling them took ${last - first} ms`);
+    const meanwhile = attempts.filter((ms) => ms >= first && ms <= last);
+    assert.ok(meanwhile.length >= (last - first) / 200, `tried ${meanwhile.length} times in ${last - first} ms`);
+  });
+});
+
+describe("the workload of a call with the unique ID '-'", () => {
+  it('is looked at once, however often the call looks for a server', async (t) => {
+    const peers = [await Peer.start(t), await Peer.start(t)];
+    for (const peer of peers) peer.refuse();
+    const clock = new Clock();
+    const client = clientOf(t, peers, { routing: 'by-unique', timeout: 3000 }, clock);
+    const workload = Buffer.alloc(10_000, 'x');
+    const { length } = workload;
+    let looks = 0;
+    Object.defineProperty(workload, 'length', {
+      get: () => {
+        looks++;
+        return length;
+      },
+    });
+    const call = rejection(client.doBackground('f', workload, '-'), 'GEARMAN_COULD_NOT_CONNECT');
+    const afterCall = looks;
+    assert.ok(afterCall <= length + 100, `${afterCall} looks at ${length} bytes in the call`);
+    await clock.advanceUntil(call);
+    assert.ok(looks - afterCall < 100, `${looks - afterCall} more looks afterwards`);
+  });
+});
+
 describe('servers that a job ranks the same', () => {
   // Of these three names the hashes are equal, and so are all their scores.
   const names = ['s4cp7c', 's7st9r', 's86pk0'];

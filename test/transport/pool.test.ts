@@ -1,6 +1,6 @@
 /** A pool of job servers: who gets what, in which order, and where it goes when that server cannot have it. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import type { RouteFunction } from '../../src/transport/routing.js';
 import { clientOf, isPending, proven, rejection, settleDown, stateOf, untilState } from '../support/client.js';
 import { Clock } from '../support/clock.js';
@@ -165,6 +165,79 @@ describe('the order of calls', () => {
     await proof;
     const moved = uniques({ requests: (await toB.received(5)).slice(1) });
     assert.deepEqual(moved, moved.toSorted());
+  });
+});
+
+describe('the order of calls to a server on trial', () => {
+  /** A server that has failed, and then comes up so slowly that the test says when: calls 2 and 3 wait behind 1, its trial. */
+  async function onTrial(t: TestContext, end: 'abort' | 'timeout') {
+    const peer = await Peer.start(t, serve);
+    peer.refuse();
+    const clock = new Clock();
+    const connect = clock.connect.bind(clock);
+    const ups: (() => void)[] = [];
+    clock.connect = (target, onUp) => connect(target, () => void ups.push(onUp));
+    const client = clientOf(t, [peer], {}, clock);
+    await client.ping();
+    await peer.reopen();
+    clock.advance(50);
+    const abort = new AbortController();
+    const limits = end === 'abort' ? { signal: abort.signal } : { timeout: 20 };
+    const trial = client.doBackground('f', 'w', { unique: '1', ...limits }).catch(String);
+    const calls = ['2', '3'].map((unique) => client.doBackground('f', 'w', unique));
+    await peer.connection(0);
+    await settleDown();
+    assert.equal(stateOf(client, peer).state, 'connecting');
+    return {
+      ...{ peer, client, calls },
+      up: () => {
+        for (const onUp of ups.splice(0)) onUp();
+      },
+      end: async () => {
+        if (end === 'abort') abort.abort();
+        else clock.advance(20);
+        await trial;
+      },
+    };
+  }
+
+  for (const end of ['abort', 'timeout'] as const) {
+    it(`is kept although the trial ends (${end}) before it is written: nobody takes its place before his turn`, async (t) => {
+      const { peer, client, calls, up, end: endTrial } = await onTrial(t, end);
+      await endTrial();
+      calls.push(client.doBackground('f', 'w', '4'), client.doBackground('f', 'w', '5'));
+      up();
+      await Promise.all(calls);
+      assert.deepEqual(uniques(peer), ['2', '3', '4', '5']);
+    });
+
+    it(`is kept although the trial ends (${end}) as it comes up`, async (t) => {
+      const { peer, client, calls, up, end: endTrial } = await onTrial(t, end);
+      up();
+      await endTrial();
+      calls.push(client.doBackground('f', 'w', '4'));
+      await Promise.all(calls);
+      assert.deepEqual(
+        uniques(peer).filter((unique) => unique !== '1'),
+        ['2', '3', '4'],
+      );
+    });
+  }
+
+  it('is that of the calls, of which the one on trial does not come back behind those that wait', async (t) => {
+    const { peer, client, calls, up, end } = await onTrial(t, 'abort');
+    await end();
+    // A ping goes first, for it is about the server and not about its jobs.
+    const ping = client.ping();
+    calls.push(client.doBackground('f', 'w', '4'));
+    up();
+    await Promise.all(calls);
+    assert.equal((await ping)[0]?.error, undefined);
+    assert.deepEqual(uniques({ requests: peer.requests.filter(({ name }) => name === 'SUBMIT_JOB_BG') }), [
+      '2',
+      '3',
+      '4',
+    ]);
   });
 });
 

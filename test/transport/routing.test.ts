@@ -64,6 +64,16 @@ describe('the published scores', () => {
     });
   }
 
+  for (const [name, unique, server, , , score] of vectors) {
+    it(`say the same of ${server}, ${name} and '-' where the workload is ${unique}, be it text or bytes`, () => {
+      const [only] = serversOf(server);
+      assert.ok(only !== undefined, 'there is a server');
+      for (const workload of [unique, Buffer.from(unique), new Uint8Array(Buffer.from(unique))]) {
+        assert.equal(routerFor('by-unique')({ function: name, unique: '-', workload }, [only])(only, 0), score);
+      }
+    });
+  }
+
   it('are what the description says, written out slowly', () => {
     const mod = (value: bigint): bigint => value & 0xffff_ffffn;
     const fnv1a = (bytes: Uint8Array): bigint => {
@@ -166,6 +176,29 @@ describe("'by-unique'", () => {
       firsts.add(ranked[0]);
     }
     assert.equal(firsts.size, 3);
+  });
+
+  it("looks at each byte of the workload once for '-', however often the job is routed", () => {
+    const servers = serversOf('a:1', 'b:1', 'c:1');
+    const bytes = Buffer.alloc(1000, 'x');
+    let reads = 0;
+    const workload = new Proxy(bytes, {
+      get: (target, key) => {
+        if (typeof key === 'string' && /^\d+$/.test(key)) reads++;
+        const value: unknown = Reflect.get(target, key, target);
+        return value;
+      },
+    });
+    const each = job('-', workload);
+    const router = routerFor('by-unique');
+    const expected = rank('by-unique', job('-', bytes), servers);
+    for (let count = 0; count < 5; count++) {
+      assert.deepEqual(
+        rank('by-unique', each, servers.slice(count % 2), router)[0],
+        expected.find((name) => count % 2 === 0 || name !== 'a:1'),
+      );
+    }
+    assert.equal(reads, 1000);
   });
 
   it('tells functions apart', () => {

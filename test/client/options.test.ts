@@ -12,7 +12,7 @@ import {
 } from '../../src/client/options.js';
 import { asOptions } from '../../src/transport/settings.js';
 import { GearmanArgumentError } from '../../src/errors.js';
-import { clientOf, proven, rejection } from '../support/client.js';
+import { clientOf, proven, rejection, settleDown } from '../support/client.js';
 import { Peer, jobCreated, serve } from '../support/peer.js';
 
 function refuses(run: () => unknown, message: RegExp, code = 'GEARMAN_INVALID_ARGUMENT'): void {
@@ -363,6 +363,16 @@ describe('what is no signal', () => {
     assert.equal(await good, 'H:1');
     await client.close();
     assert.equal(connection.requests.length, 2);
+  });
+
+  it('because nobody can listen to it fails each call that it is given to, not only the first', async (t) => {
+    const { client } = await proven(t);
+    const signal = broken();
+    for (let count = 0; count < 2; count++) {
+      const call = client.doBackground('f', 'w', { signal }).catch((error: unknown) => error);
+      const outcome: unknown = await Promise.race([call, settleDown()]);
+      assert.deepEqual(outcome, new TypeError('not today'), `call ${count}`);
+    }
   });
 });
 

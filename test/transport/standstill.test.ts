@@ -248,6 +248,56 @@ describe('deadlines', () => {
     );
   });
 
+  it('are met also when they are started while a timer is a little late, and then turns out to be later', () => {
+    const { loop, log, deadlines, alarm } = setUp();
+    deadlines.start(alarm('waits'), 100);
+    // Nobody can tell yet that the event loop stands still, and then it does.
+    loop.stall(124);
+    deadlines.start(alarm('a'), 200);
+    loop.stall(1);
+    deadlines.start(alarm('b'), 200);
+    loop.pass(0);
+    const told = log.length;
+    loop.pass(200);
+    assert.deepEqual(log.slice(told), ['a', 'b']);
+  });
+
+  it('have a time that never runs backwards, nor faster than the clock, whatever the event loop does', () => {
+    const step = fc.record({
+      what: fc.constantFrom('pass', 'stall', 'ring', 'poll', 'start', 'look'),
+      ms: fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 5000 })),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
+        const { loop, deadlines, alarm } = setUp();
+        deadlines.hold();
+        let [before, clockBefore] = [deadlines.now(), loop.nowMs];
+        for (const { what, ms } of steps) {
+          if (what === 'pass' && loop.polls.length === 0) loop.pass(ms);
+          else if (what === 'stall') loop.stall(ms);
+          else if (what === 'start') deadlines.start(alarm('a'), 1 + ms);
+          else if (what === 'poll') loop.poll();
+          else if (what === 'ring' && (loop.timers[0]?.dueMs ?? Infinity) <= loop.nowMs) loop.timers.shift()?.ring();
+          const now = deadlines.now();
+          assert.ok(now >= before, `${what} took it back by ${before - now} ms`);
+          assert.ok(now - before <= loop.nowMs - clockBefore, `${what}: ${now - before} ms went by`);
+          [before, clockBefore] = [now, loop.nowMs];
+        }
+      }),
+      {
+        examples: [
+          [
+            [
+              { what: 'start', ms: 0 },
+              { what: 'stall', ms: 2 },
+              { what: 'stall', ms: 24 },
+            ],
+          ],
+        ],
+      },
+    );
+  });
+
   it('never come before their time, whatever the event loop does', () => {
     const step = fc.record({
       what: fc.constantFrom('pass', 'stall', 'ring', 'poll', 'start', 'start'),

@@ -32,6 +32,10 @@ export class Signals {
     known?.calls.delete(call);
     if (known?.calls.size !== 0) return;
     this.#listeners.delete(signal);
-    signal.removeEventListener('abort', known.listener);
+    try {
+      signal.removeEventListener('abort', known.listener);
+    } catch {
+      // A signal of the caller's making that throws here is no reason to leave this call, or others, unsettled.
+    }
   }
 }

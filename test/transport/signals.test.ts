@@ -99,6 +99,19 @@ describe('signals', () => {
     assert.deepEqual(ended, [0, 1, 2]);
   });
 
+  it('that cannot be let go of hurt nobody', () => {
+    const signals = new Signals();
+    const { signal } = new AbortController();
+    signal.removeEventListener = () => {
+      throw new Error('never');
+    };
+    const only = call();
+    signals.add(signal, only);
+    assert.doesNotThrow(() => {
+      signals.delete(signal, only);
+    });
+  });
+
   it('let calls be deleted that were never added', () => {
     const signals = new Signals();
     const { signal } = new AbortController();

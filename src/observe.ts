@@ -5,11 +5,12 @@ import createDebug from 'debug';
 /** Prints a line when its namespace is switched on. */
 export type Log = (format: string, ...values: unknown[]) => void;
 
-/** Printed with `DEBUG=gearman:*`, or one of `gearman:client`, `gearman:pool`, `gearman:connection`. */
-export const debug: Readonly<Record<'client' | 'pool' | 'connection', Log>> = {
+/** Printed with `DEBUG=gearman:*`, or one of `gearman:client`, `gearman:pool`, `gearman:connection`, `gearman:worker`. */
+export const debug: Readonly<Record<'client' | 'pool' | 'connection' | 'worker', Log>> = {
   client: createDebug('gearman:client'),
   pool: createDebug('gearman:pool'),
   connection: createDebug('gearman:connection'),
+  worker: createDebug('gearman:worker'),
 };
 
 /** Context of the tracing channel `gearman:submit`: one message set a submission. */
@@ -30,6 +31,18 @@ export interface StatusTrace {
   key: string;
 }
 
+/** Context of the tracing channel `gearman:job`: one message set a job that a worker runs. */
+export interface JobTrace {
+  /** Function name, as it was registered. */
+  function: string;
+  /** The job handle. */
+  handle: string;
+  /** Unique ID. */
+  unique: string;
+  /** Name of the server that the job came from. */
+  server: string;
+}
+
 /** Message of the channel `gearman:connection`: a job server changed its state as this client sees it. */
 export interface ConnectionMessage {
   /** Name of the job server. */
@@ -42,6 +55,7 @@ export interface ConnectionMessage {
 
 const submitTrace = tracingChannel<unknown, SubmitTrace>('gearman:submit');
 const statusTrace = tracingChannel<unknown, StatusTrace>('gearman:status');
+const jobTrace = tracingChannel<unknown, JobTrace>('gearman:job');
 const connectionChannel: Channel<unknown, unknown> = channel('gearman:connection');
 
 /** `hasSubscribers` of the tracing channel itself does not exist on Node 20 and Bun; that of its parts does everywhere. */
@@ -72,6 +86,11 @@ export function traceSubmit<Result>(
 /** Runs a question, with the tracing channel `gearman:status` around it if anybody listens. */
 export function traceStatus<Result>(key: string, run: () => Promise<Result>): Promise<Result> {
   return isTraced(statusTrace) ? statusTrace.tracePromise(run, { key }) : run();
+}
+
+/** Runs a worker's job, with the tracing channel `gearman:job` around it if anybody listens. */
+export function traceJob<Result>(context: () => JobTrace, run: () => Promise<Result>): Promise<Result> {
+  return isTraced(jobTrace) ? jobTrace.tracePromise(run, context()) : run();
 }
 
 /** Tells the channel `gearman:connection`. */

@@ -33,7 +33,7 @@ function checkName(what: string, name: unknown): string {
 /** A function name, or another name under the same rules (`what` says which): 1 to 511 bytes of UTF-8 without NUL. */
 export function checkFunction(name: unknown, what = 'The function name'): string {
   const checked = checkName(what, name);
-  if (checked === '') throw invalidArgument(`${what} is empty. Name the function that a worker registered.`);
+  if (checked === '') throw invalidArgument(`${what} is empty. It has 1 to ${String(MAX_FUNCTION_BYTES)} bytes.`);
   // No character takes more than three bytes a UTF-16 unit, so that most names need no counting.
   if (checked.length * 3 <= MAX_FUNCTION_BYTES) return checked;
   const bytes = Buffer.byteLength(checked);

@@ -84,9 +84,12 @@ export const PACKET_TYPES: readonly (PacketType | undefined)[] = TABLE.map(
 
 /** The numbers that this package's code names. */
 export const TYPE = {
+  CAN_DO: 1,
+  PRE_SLEEP: 4,
   NOOP: 6,
   JOB_CREATED: 8,
   NO_JOB: 10,
+  JOB_ASSIGN: 11,
   WORK_STATUS: 12,
   WORK_COMPLETE: 13,
   WORK_FAIL: 14,
@@ -96,14 +99,20 @@ export const TYPE = {
   SUBMIT_JOB_BG: 18,
   ERROR: 19,
   STATUS_RES: 20,
+  SET_CLIENT_ID: 22,
+  CAN_DO_TIMEOUT: 23,
   WORK_EXCEPTION: 25,
   OPTION_RES: 27,
   WORK_DATA: 28,
   WORK_WARNING: 29,
+  GRAB_JOB_UNIQ: 30,
+  JOB_ASSIGN_UNIQ: 31,
   SUBMIT_JOB_HIGH_BG: 32,
   SUBMIT_JOB_LOW_BG: 34,
   SUBMIT_JOB_EPOCH: 36,
   SUBMIT_REDUCE_JOB_BACKGROUND: 38,
+  GRAB_JOB_ALL: 39,
+  JOB_ASSIGN_ALL: 40,
   GET_STATUS_UNIQUE: 41,
   STATUS_RES_UNIQUE: 42,
 } as const;

@@ -27,6 +27,8 @@ export interface ConnectionOwner {
   onDown(connection: Connection, loss: Loss, unanswered: readonly Request[]): void;
   /** Its socket is closed. */
   onGone(connection: Connection): void;
+  /** A packet that answers no request; whether it was meant for the owner. */
+  onUnasked?(connection: Connection, packet: Packet): boolean;
 }
 
 /** Once this many bytes are collected they are handed to the socket, to learn whether it wants more. */
@@ -41,11 +43,16 @@ class Heartbeat extends Request {
   override readonly isOptional = true;
   /** Nobody waits for it: it does not keep a connection open. */
   override settled = true;
+  readonly #mayFail: boolean;
   readonly #isAlone: () => boolean;
 
-  /** @param isAlone - whether nothing else is pending */
-  constructor(isAlone: () => boolean) {
+  /**
+   * @param mayFail - whether an ERROR can be the answer: a worker gets some that nothing asked for
+   * @param isAlone - whether nothing else is pending
+   */
+  constructor(mayFail: boolean, isAlone: () => boolean) {
     super();
+    this.#mayFail = mayFail;
     this.#isAlone = isAlone;
   }
 
@@ -55,7 +62,7 @@ class Heartbeat extends Request {
 
   /** What a server that does not know ECHO_REQ says instead, if it says anything, is a sign of life, too. */
   override isAnsweredBy(type: number): boolean {
-    return type === TYPE.ECHO_RES || type === TYPE.ERROR;
+    return type === TYPE.ECHO_RES || (type === TYPE.ERROR && this.#mayFail);
   }
 
   override onReply({ type }: Packet): void {
@@ -94,7 +101,8 @@ export class Connection extends Timed implements Carrier, SocketOwner {
     this.#owner = owner;
     this.#decoder = new Decoder('RES', world.settings.maxPacketSize);
     const isIssued = (handle: string): boolean => world.isIssued(handle, address.name);
-    this.#replies = new Replies(address.name, world.settings.maxPacketSize, isIssued);
+    const isWanted = (packet: Packet): boolean => owner.onUnasked?.(this, packet) === true;
+    this.#replies = new Replies(address.name, world.settings.maxPacketSize, isIssued, isWanted);
     this.#socket = new ServerSocket(address, world, this);
   }
 
@@ -127,6 +135,12 @@ export class Connection extends Timed implements Carrier, SocketOwner {
     if (this.#batch.bytes >= FLUSH_BYTES) this.flush();
   }
 
+  /** Writes a packet that nothing answers, or something that is no request; {@link flush} sends it. */
+  post(write: (batch: Batch) => void): void {
+    write(this.#batch);
+    if (this.#batch.bytes >= FLUSH_BYTES) this.flush();
+  }
+
   /** Hands what was sent to the socket. */
   flush(): void {
     if (this.#batch.bytes > 0) this.#socket.write(this.#batch.take());
@@ -136,7 +150,7 @@ export class Connection extends Timed implements Carrier, SocketOwner {
   askForLife(): void {
     if (this.#isAsked) return;
     this.#isAsked = true;
-    this.send(new Heartbeat(() => this.pending === 1));
+    this.send(new Heartbeat(this.#owner.onUnasked === undefined, () => this.pending === 1));
     this.flush();
     this.#world.deadlines.start(this, this.#world.settings.heartbeat);
   }
@@ -192,7 +206,7 @@ export class Connection extends Timed implements Carrier, SocketOwner {
 
   /** The heartbeat. */
   override onDue(): void {
-    if (!this.#replies.isOwed) return;
+    if (!this.#replies.isOwed && !this.#isAsked) return;
     const { heartbeat } = this.#world.settings;
     const silentMs = this.#world.deadlines.now() - this.#silentSinceMs;
     if (this.#isAsked) {

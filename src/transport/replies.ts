@@ -29,6 +29,7 @@ export class Replies {
   readonly #server: string;
   readonly #maxUnsolicitedBytes: number;
   readonly #isIssued: (handle: string) => boolean;
+  readonly #isWanted: (packet: Packet) => boolean;
   #unsolicitedBytes = 0;
   /** How many at the head are known to be settled. They stay so: looking for one that is not costs each request one look. */
   #tombstones = 0;
@@ -36,11 +37,18 @@ export class Replies {
   /**
    * @param maxUnsolicitedBytes - how much may come between two answers that nobody asked for
    * @param isIssued - whether this client got the job handle from the server
+   * @param isWanted - takes what answers no request, and says whether it was meant for it
    */
-  constructor(server: string, maxUnsolicitedBytes: number, isIssued: (handle: string) => boolean) {
+  constructor(
+    server: string,
+    maxUnsolicitedBytes: number,
+    isIssued: (handle: string) => boolean,
+    isWanted: (packet: Packet) => boolean = () => false,
+  ) {
     this.#server = server;
     this.#maxUnsolicitedBytes = maxUnsolicitedBytes;
     this.#isIssued = isIssued;
+    this.#isWanted = isWanted;
   }
 
   /** Number of requests without an answer, tombstones included. */
@@ -74,7 +82,7 @@ export class Replies {
   take(packet: Packet): boolean {
     const request = this.#requestFor(packet.type);
     if (request === undefined) {
-      this.#ignore(packet);
+      if (!this.#isWanted(packet)) this.#ignore(packet);
       return false;
     }
     this.#unsolicitedBytes = 0;

@@ -34,11 +34,7 @@ describe('a function name', () => {
   });
 
   it('says what to do when it is refused', () => {
-    refuses(
-      () => checkFunction(''),
-      INVALID,
-      /^The function name is empty\. Name the function that a worker registered\.$/,
-    );
+    refuses(() => checkFunction(''), INVALID, /^The function name is empty\. It has 1 to 511 bytes\.$/);
     refuses(() => checkFunction('\0'), INVALID, /^The function name contains a NUL.* Remove it\.$/);
     refuses(
       () => checkFunction('x'.repeat(9000)),

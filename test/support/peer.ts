@@ -112,6 +112,18 @@ export class PeerConnection {
     return request;
   }
 
+  /** The first `count` requests whose names match, once they are there. Rejects when the connection ends before that. */
+  async seen(name: string | RegExp, count = 1): Promise<readonly Received[]> {
+    const matches = (request: Received): boolean =>
+      typeof name === 'string' ? request.name === name : name.test(request.name);
+    await this.#condition.until(() => {
+      if (this.requests.filter(matches).length >= count) return true;
+      if (!this.#isClosed) return false;
+      throw new Error(`the connection ended after ${this.names.join(', ')}, without ${count} ${String(name)}`);
+    });
+    return this.requests.filter(matches).slice(0, count);
+  }
+
   /** Names of the requests that have come. */
   get names(): string[] {
     return this.requests.map(({ name }) => name);

@@ -111,10 +111,21 @@ export class Gearmand {
     return isList ? lines.slice(0, -1) : lines;
   }
 
+  /** What it holds of a function: jobs that are queued or running, those that are running, and workers. */
+  async status(fn: string): Promise<{ jobs: number; running: number; workers: number }> {
+    const line = (await this.ask('status')).find((each) => each.startsWith(`${fn}\t`));
+    const [jobs = 0, running = 0, workers = 0] = line?.split('\t').slice(1).map(Number) ?? [];
+    return { jobs, running, workers };
+  }
+
+  /** Resolves when it knows no worker of a function any more: that one has closed its socket it learns a moment later. */
+  async untilLeft(fn: string): Promise<void> {
+    while ((await this.status(fn)).workers > 0);
+  }
+
   /** How many jobs of a function it holds, queued or running. */
   async countJobs(fn: string): Promise<number> {
-    const line = (await this.ask('status')).find((each) => each.startsWith(`${fn}\t`));
-    return Number(line?.split('\t')[1] ?? 0);
+    return (await this.status(fn)).jobs;
   }
 
   /** The handles of all jobs that it holds. */

@@ -1,0 +1,217 @@
+/** Shares the worker's places out among its sessions, so that no job is asked for that could not start, and runs what comes. */
+import type { GearmanError } from '../errors.js';
+import type { Address } from '../transport/address.js';
+import type { Deadlines } from '../transport/deadlines.js';
+import type { World } from '../transport/world.js';
+import type { Job } from './job.js';
+import { Lane, type WorkerFunction } from './lane.js';
+import type { Assignment, Link } from './link.js';
+import type { WorkerSettings } from './options.js';
+import { Session, type SessionOwner } from './session.js';
+import { Task, type TaskOwner } from './task.js';
+
+/** Who is told what happens. */
+export interface DispatcherOwner {
+  onJobStart(job: Job): void;
+  onJobEnd(task: Task): void;
+  onConnect(server: string): void;
+  onDisconnect(server: string, error: GearmanError): void;
+  /** No job runs, and none is asked for: no server has one, or no more are wanted. */
+  onIdle(): void;
+  /** After {@link Dispatcher.close}: every socket is closed. */
+  onGone(): void;
+}
+
+/** See the head of this file. */
+export class Dispatcher implements SessionOwner, TaskOwner {
+  readonly world: World;
+  readonly id: string | undefined;
+  readonly deadlines: Deadlines;
+  readonly #settings: WorkerSettings;
+  readonly #addresses: readonly Address[];
+  readonly #owner: DispatcherOwner;
+  /** The functions without a limit of their own. */
+  readonly #common: Lane;
+  /** The lane of each function, by its name on the wire. */
+  readonly #lanes = new Map<string, Lane>();
+  /** In the order in which they are asked for a job. */
+  readonly #sessions: Session[] = [];
+  /** Sessions that close. */
+  readonly #leaving = new Set<Session>();
+  /** The names of servers that have all functions, or had them and have lost none since. */
+  readonly #connected = new Set<string>();
+  /** Places that are taken: by jobs that run, and by requests for one. */
+  #taken = 0;
+  /** How many jobs may still be asked for. */
+  #left: number;
+  #state: 'new' | 'started' | 'closed' = 'new';
+  #isPaused = false;
+
+  constructor(world: World, settings: WorkerSettings, addresses: readonly Address[], owner: DispatcherOwner) {
+    this.world = world;
+    this.id = settings.id;
+    this.deadlines = world.deadlines;
+    this.#settings = settings;
+    this.#addresses = addresses;
+    this.#owner = owner;
+    this.#common = new Lane(settings.concurrency);
+    this.#left = settings.maxJobs;
+  }
+
+  /** Whether there are functions. */
+  get hasFunctions(): boolean {
+    return this.#lanes.size > 0;
+  }
+
+  /** Whether as many jobs as were wanted have been asked for. */
+  get isSpent(): boolean {
+    return this.#left === 0;
+  }
+
+  /** Whether a server has the functions. */
+  get isConnected(): boolean {
+    return this.#connected.size > 0;
+  }
+
+  has(name: string): boolean {
+    return this.#lanes.has(name);
+  }
+
+  /** Adds a function by its name on the wire; the servers learn of it at once if they have the others. */
+  add(name: string, fn: WorkerFunction): void {
+    const { concurrency } = fn.settings;
+    const lane = concurrency === undefined ? this.#common : new Lane(concurrency);
+    const isNew = lane.functions.size === 0;
+    lane.functions.set(name, fn);
+    this.#lanes.set(name, lane);
+    if (this.#state === 'new') return;
+    if (isNew) this.#open(lane);
+    else for (const session of this.#sessionsOf(lane)) session.register(name, fn);
+  }
+
+  /** Removes a function; its jobs that run may end. */
+  remove(name: string): void {
+    const lane = this.#lanes.get(name);
+    if (lane === undefined) return;
+    this.#lanes.delete(name);
+    lane.functions.delete(name);
+    for (const session of this.#sessionsOf(lane)) {
+      if (lane.functions.size === 0) this.#leave(session);
+      else session.replace();
+    }
+  }
+
+  /** Connects. */
+  start(): void {
+    this.#state = 'started';
+    for (const lane of new Set(this.#lanes.values())) this.#open(lane);
+  }
+
+  /** Asks for no more jobs, or does again. */
+  pause(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    this.onReady();
+  }
+
+  /** Asks for no more jobs, lets those that run end, and closes all connections. */
+  close(): void {
+    this.#state = 'closed';
+    for (const session of [...this.#sessions]) this.#leave(session);
+    if (this.#leaving.size === 0) this.#owner.onGone();
+  }
+
+  /** After {@link close}: does not wait any more. */
+  destroy(error: GearmanError): void {
+    for (const session of this.#leaving) session.destroy(error);
+  }
+
+  onReady(): void {
+    while (this.#mayAsk) {
+      const index = this.#sessions.findIndex(({ isAwake, lane }) => isAwake && lane.hasRoom);
+      const [session] = index === -1 ? [] : this.#sessions.splice(index, 1);
+      if (session === undefined) return;
+      // To the end of the line, so that each server has its turn.
+      this.#sessions.push(session);
+      this.#take(session.lane);
+      session.grab();
+    }
+  }
+
+  onAssigned(session: Session, link: Link, assignment: Assignment): void {
+    const fn = session.lane.functions.get(assignment.function);
+    if (fn === undefined) {
+      // It was removed while the request was under way.
+      this.onUnused(session.lane);
+      session.released(link, true);
+      return;
+    }
+    const task = new Task(this, session, { link, assignment, fn });
+    link.hold(task);
+    this.#owner.onJobStart(task.job);
+    void task.run();
+  }
+
+  onTaskEnd(task: Task): void {
+    this.#giveBack(task.session.lane);
+    this.#owner.onJobEnd(task);
+    this.#onFree();
+  }
+
+  onUnused(lane: Lane): void {
+    this.#left++;
+    this.#giveBack(lane);
+    this.#onFree();
+  }
+
+  onRegistered({ address }: Session): void {
+    const { name } = address;
+    const hasAll = this.#sessions.every((session) => session.address !== address || session.isRegistered);
+    if (!hasAll || this.#connected.has(name)) return;
+    this.#connected.add(name);
+    this.#owner.onConnect(name);
+  }
+
+  onUnregistered({ address }: Session, error: GearmanError): void {
+    if (this.#connected.delete(address.name)) this.#owner.onDisconnect(address.name, error);
+  }
+
+  onGone(session: Session): void {
+    this.#leaving.delete(session);
+    if (this.#state === 'closed' && this.#leaving.size === 0 && this.#sessions.length === 0) this.#owner.onGone();
+  }
+
+  get #mayAsk(): boolean {
+    const isWanted = this.#state === 'started' && !this.#isPaused && this.#left > 0;
+    return isWanted && this.#taken < this.#settings.concurrency;
+  }
+
+  #onFree(): void {
+    this.onReady();
+    if (this.#taken === 0) this.#owner.onIdle();
+  }
+
+  #take(lane: Lane): void {
+    this.#taken++;
+    this.#left--;
+    lane.take();
+  }
+
+  #giveBack(lane: Lane): void {
+    this.#taken--;
+    lane.giveBack();
+  }
+
+  #open(lane: Lane): void {
+    for (const address of this.#addresses) this.#sessions.push(new Session(address, lane, this));
+  }
+
+  #sessionsOf(lane: Lane): Session[] {
+    return this.#sessions.filter((session) => session.lane === lane);
+  }
+
+  #leave(session: Session): void {
+    this.#sessions.splice(this.#sessions.indexOf(session), 1);
+    this.#leaving.add(session);
+    session.close();
+  }
+}

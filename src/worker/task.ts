@@ -1,0 +1,118 @@
+/** One run of a handler: from the assignment of the job to what the server is told of it. */
+import { asError, describe, gearmanError, invalidArgument, type GearmanError } from '../errors.js';
+import { traceJob } from '../observe.js';
+import { kindOf } from '../protocol/arguments.js';
+import { isUint8Array } from 'node:util/types';
+import { TYPE } from '../protocol/packet.js';
+import { Timed, type Deadlines } from '../transport/deadlines.js';
+import { Job, JobFailed, JobRetry } from './job.js';
+import type { WorkerFunction } from './lane.js';
+import type { Assignment, HeldJob, Link } from './link.js';
+import type { Session } from './session.js';
+
+/**
+ * How a job ended, as far as this worker is concerned: `complete`, `fail` and `exception` were told to the server; `retry`: it was
+ * given back; `lost`: its connection died.
+ */
+export type JobOutcome = 'complete' | 'fail' | 'exception' | 'retry' | 'lost';
+
+/** Who is told about a task. */
+export interface TaskOwner {
+  readonly deadlines: Deadlines;
+  /** The handler has ended. */
+  onTaskEnd(task: Task): void;
+}
+
+/** See the head of this file. */
+export class Task extends Timed implements HeldJob {
+  readonly job: Job;
+  /** Where the job came from. */
+  readonly session: Session;
+  readonly #function: WorkerFunction;
+  readonly #link: Link;
+  readonly #owner: TaskOwner;
+  readonly #abort = new AbortController();
+  /** What became of the job; none while it is not decided. The handler may run on. */
+  outcome: JobOutcome | undefined;
+  /** Why it did not complete. */
+  error: Error | undefined;
+
+  constructor(owner: TaskOwner, session: Session, job: { link: Link; assignment: Assignment; fn: WorkerFunction }) {
+    super();
+    this.job = new Job(job.link, job.assignment, job.fn.name, this.#abort.signal);
+    this.session = session;
+    this.#function = job.fn;
+    this.#link = job.link;
+    this.#owner = owner;
+  }
+
+  /** Runs the handler; settles when that has ended, and never rejects. */
+  async run(): Promise<void> {
+    this.#owner.deadlines.start(this, this.#function.settings.timeout);
+    try {
+      const { handle, unique, server } = this.job;
+      const context = () => ({ function: this.#function.name, handle, unique, server });
+      let result: unknown;
+      // What the handler returns is not for those who listen to the channel.
+      await traceJob(context, async () => {
+        result = await this.#function.handler(this.job);
+      });
+      this.#complete(result);
+    } catch (error) {
+      this.#fail(asError(error));
+    }
+    this.#owner.deadlines.stop(this);
+    this.job.leave(true);
+    this.#owner.onTaskEnd(this);
+  }
+
+  /** The handler has taken too long. */
+  override onDue(): void {
+    const { timeout, onTimeout } = this.#function.settings;
+    const message = `The job ${this.job.handle} took longer than ${String(timeout)} ms (the option timeout of ${this.job.function}).`;
+    const error = gearmanError('GEARMAN_TIMEOUT', message, { handle: this.job.handle, function: this.job.function });
+    this.#end(onTimeout, error);
+    this.#abort.abort(error);
+  }
+
+  /** The connection is dead. */
+  onLost(error: GearmanError): void {
+    this.#end('lost', error);
+    this.#abort.abort(error);
+  }
+
+  #complete(result: unknown): void {
+    if (result !== undefined && typeof result !== 'string' && !isUint8Array(result)) {
+      const advice = 'Serialize it first, for example with JSON.stringify.';
+      throw invalidArgument(
+        `The handler of ${this.job.function} must return a string, a Uint8Array or nothing, not ${kindOf(result)}. ${advice}`,
+      );
+    }
+    this.#end('complete', undefined, result ?? '');
+  }
+
+  #fail(error: Error): void {
+    if (error instanceof JobRetry) this.#end('retry', error);
+    else if (error instanceof JobFailed) this.#end('fail', error);
+    else this.#end('exception', error, textOf(error));
+  }
+
+  /** Decides what becomes of the job, if that is still open, and tells the server. */
+  #end(outcome: JobOutcome, error?: Error, data?: string | Uint8Array): void {
+    if (this.outcome !== undefined) return;
+    this.outcome = outcome;
+    this.error = error;
+    this.job.leave(false);
+    const { handle } = this.job;
+    if (outcome === 'complete') this.#link.finish(TYPE.WORK_COMPLETE, handle, data);
+    else if (outcome === 'exception') this.#link.finish(TYPE.WORK_EXCEPTION, handle, data);
+    else if (outcome === 'fail') this.#link.finish(TYPE.WORK_FAIL, handle);
+    this.#link.release(this);
+    this.session.released(this.#link, outcome === 'retry');
+  }
+}
+
+/** The message of an error, whatever somebody has put there. */
+function textOf({ message }: { readonly message: unknown }): string {
+  return typeof message === 'string' ? message : describe(message ?? '');
+}

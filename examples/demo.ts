@@ -1,8 +1,8 @@
 /** A job server and a worker to play with, for examples: both are gone when the example is. */
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GearmanWorker } from 'gearman-client';
 import { Gearmand } from '../test/support/gearmand.js';
-import { SteppedWorker } from '../test/support/stepped-worker.js';
 
 export interface Demo {
   /** The job server's `host:port`. */
@@ -11,7 +11,7 @@ export interface Demo {
 }
 
 /**
- * Starts a gearmand on a free port, and a worker that reverses one text, a letter a step. Ends the process where gearmand is not
+ * Starts a gearmand on a free port, and a worker that reverses texts, a letter a step. Ends the process where gearmand is not
  * installed.
  * @param stepMs - how long a step takes, in milliseconds
  */
@@ -21,25 +21,27 @@ export async function startDemo(stepMs: number): Promise<Demo> {
     console.error('or set GEARMAN_SERVERS to those that you have, for example to 10.0.0.1:4730.');
     process.exit(1);
   }
-  let stop: () => void | Promise<void> = () => undefined;
+  // What was started last ends first.
+  const cleanings: (() => void | Promise<void>)[] = [];
   const close = async (): Promise<void> => {
-    await stop();
+    for (const clean of cleanings.splice(0).reverse()) await clean();
   };
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void close().then(() => process.exit(1)));
-  const gearmand = await Gearmand.start({ after: (clean) => (stop = clean) });
-  const worker = new SteppedWorker(gearmand.port, 'reverse');
-  void work(worker, stepMs);
+  const gearmand = await Gearmand.start({ after: (clean) => cleanings.push(clean) });
+  const worker = new GearmanWorker(gearmand.name);
+  worker.addFunction('reverse', async (job) => {
+    const letters = Array.from(job.text());
+    // Half a step ahead, so that who looks every few steps looks between two.
+    await sleep(stepMs / 2, undefined, { signal: job.signal });
+    for (const index of letters.keys()) {
+      job.sendStatus(index + 1, letters.length);
+      await sleep(stepMs, undefined, { signal: job.signal });
+    }
+    return letters.reverse().join('');
+  });
+  cleanings.push(() => {
+    worker.destroy();
+  });
+  await worker.start();
   return { server: gearmand.name, close };
-}
-
-async function work(worker: SteppedWorker, stepMs: number): Promise<void> {
-  const job = await worker.grab();
-  const letters = Array.from(job.workload.toString());
-  // Half a step ahead, so that who looks every few steps looks between two.
-  await sleep(stepMs / 2);
-  for (const index of letters.keys()) {
-    worker.status(job, index + 1, letters.length);
-    await sleep(stepMs);
-  }
-  worker.complete(job, letters.reverse().join(''));
 }

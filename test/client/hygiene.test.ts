@@ -1,10 +1,8 @@
 /** What a client leaves alone: the process, the caller's context and stack, other people's subscribers. And all of its errors. */
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { spawn } from 'node:child_process';
 import { channel, subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel';
 import { describe, it, type TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import type { GearmanClient } from '../../src/client/client.js';
 import { ERROR_CODES, GearmanError, type GearmanErrorCode } from '../../src/errors.js';
 import type { ConnectionMessage, StatusTrace, SubmitTrace } from '../../src/observe.js';
@@ -13,33 +11,17 @@ import { TYPE } from '../../src/protocol/packet.js';
 import { clientOf, collect, proven, rejection, untilState } from '../support/client.js';
 import { Clock } from '../support/clock.js';
 import { Peer, dieOnRequest, errorPacket, freeze, jobCreated, serve, statusRes } from '../support/peer.js';
+import { runScript, type Printed } from '../support/process.js';
 
 const silent = (): void => undefined;
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const entry = new URL('../../src/index.ts', import.meta.url).href;
 
-/** Runs a script in a process of its own, with `client` and `print` at hand; resolves to what it printed, its exit code last. */
+/** Runs a script in a process of its own, with `client` and `print` at hand. */
 async function run(
   t: TestContext,
   script: string,
-  { options, env = {} }: { options: object; env?: Record<string, string> },
-): Promise<{ lines: string[]; stderr: string }> {
-  const source = `
-    import { GearmanClient } from ${JSON.stringify(entry)};
-    const print = (value) => console.log(String(value));
-    const client = new GearmanClient(${JSON.stringify(options)});
-    ${script}`;
-  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', source], {
-    cwd: root,
-    env: { ...process.env, NODE_OPTIONS: '', DEBUG: '', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  t.after(() => child.kill('SIGKILL'));
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
-  const code = await new Promise((resolve) => child.once('close', resolve));
-  return { lines: [...stdout.split('\n').filter((line) => line !== ''), `exit ${String(code)}`], stderr };
+  { options, env }: { options: object; env?: Record<string, string> },
+): Promise<Printed> {
+  return runScript(t, `const client = new GearmanClient(${JSON.stringify(options)});${script}`, env);
 }
 
 describe('the process', { concurrency: 3 }, () => {

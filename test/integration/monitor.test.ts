@@ -1,6 +1,6 @@
 /** The example of PHP's manual: a job in the background, and a monitor that polls its status. */
 import assert from 'node:assert/strict';
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import * as net from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { GearmanClient } from '../../src/index.js';
 import { Gearmand } from '../support/gearmand.js';
+import { isWanted } from '../support/programs.js';
 import { SteppedWorker } from '../support/stepped-worker.js';
 
 const run = promisify(execFile);
@@ -98,15 +99,11 @@ function startPhpWorker(t: TestContext, gearmand: Gearmand): () => Promise<void>
   };
 }
 
-const hasPhp = spawnSync('php', ['-r', 'exit(class_exists("GearmanClient") ? 0 : 1);']).status === 0;
-const leftOut = !hasPhp && process.env['REQUIRE_GEARMAND'] !== '1';
-if (leftOut) console.log("left out: the comparison with PHP's client (apt-get install php-cli php-gearman)");
-
 describe('examples/monitor.ts', () => {
   // Empty is as good as none.
   const environment = { ...process.env, GEARMAN_SERVERS: '' };
 
-  if (!leftOut) {
+  if (isWanted("PHP's client")) {
     it('prints the same lines as the monitor of PHP, with a worker of PHP', async (t) => {
       const gearmand = await Gearmand.start(t);
       const gate = await startGate(t, gearmand, startPhpWorker(t, gearmand));

@@ -87,6 +87,7 @@ export class GearmanError extends Error {
 
 /** The call was wrong; nothing was sent: `GEARMAN_INVALID_ARGUMENT`, `GEARMAN_ARGUMENT_TOO_LARGE`. */
 export class GearmanArgumentError extends GearmanError {
+  /** `GearmanArgumentError`. */
   override get name(): string {
     return 'GearmanArgumentError';
   }
@@ -94,6 +95,7 @@ export class GearmanArgumentError extends GearmanError {
 
 /** Servers or network were at fault, look at `maybeSubmitted`: `GEARMAN_COULD_NOT_CONNECT`, `_LOST_CONNECTION`, `_TIMEOUT`. */
 export class GearmanConnectionError extends GearmanError {
+  /** `GearmanConnectionError`. */
   override get name(): string {
     return 'GearmanConnectionError';
   }
@@ -101,6 +103,7 @@ export class GearmanConnectionError extends GearmanError {
 
 /** The job server understood and refused: `GEARMAN_SERVER_ERROR`. */
 export class GearmanServerError extends GearmanError {
+  /** `GearmanServerError`. */
   override get name(): string {
     return 'GearmanServerError';
   }
@@ -108,6 +111,7 @@ export class GearmanServerError extends GearmanError {
 
 /** The peer broke the protocol. Calls see it as the `cause` of `GEARMAN_LOST_CONNECTION`. */
 export class GearmanProtocolError extends GearmanError {
+  /** `GearmanProtocolError`. */
   override get name(): string {
     return 'GearmanProtocolError';
   }

@@ -11,8 +11,9 @@ export interface JobProgress {
   readonly known: boolean;
   /** Whether a worker has it. */
   readonly running: boolean;
-  /** As the worker reported it; 0 before that. */
+  /** How much is done, as the worker reported it; 0 before that. */
   readonly numerator: number;
+  /** Of how much, likewise. */
   readonly denominator: number;
 }
 

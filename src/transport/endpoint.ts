@@ -35,6 +35,7 @@ export type ServerStateName = 'idle' | 'connecting' | 'proving' | 'up' | 'suspec
 export interface ServerState {
   /** The server's name, `host:port` by default. */
   readonly name: string;
+  /** See {@link ServerStateName}. */
   readonly state: ServerStateName;
   /** When it came to be in that state. */
   readonly since: Date;

@@ -8,6 +8,7 @@ const MAX_COUNT = 0xffff_ffff;
 
 /** Thrown by a handler: the job has failed (WORK_FAIL), which tells its clients nothing more. */
 export class JobFailed extends Error {
+  /** `JobFailed`. */
   override readonly name: string = 'JobFailed';
 }
 
@@ -16,6 +17,7 @@ export class JobFailed extends Error {
  * priority, and fails it after `--job-retries`, where that is set.
  */
 export class JobRetry extends Error {
+  /** `JobRetry`. */
   override readonly name: string = 'JobRetry';
 }
 

@@ -155,7 +155,8 @@ describe('examples/monitor.ts', () => {
   });
 
   it('leaves no process behind when it is interrupted', async () => {
-    const { child, groupEnded } = start({ ...environment, INTERVAL: '30' });
+    // Long enough that it does not end by itself before the signal comes.
+    const { child, groupEnded } = start({ ...environment, INTERVAL: '300' });
     await once(child.stdout, 'data');
     child.kill('SIGTERM');
     assert.deepEqual(await once(child, 'exit'), [1, null]);

@@ -63,16 +63,15 @@ export function checkUnique(unique: unknown): string {
   throw tooLarge('The unique ID', bytes, MAX_UNIQUE_BYTES, 'Use a shorter one, or uniqueFor(id), which is 43 bytes.');
 }
 
-/** A workload: a string or bytes. */
-export function checkWorkload(workload: unknown): Workload {
+/** A workload, or other opaque data (`what` says which): a string or bytes. */
+export function checkWorkload(workload: unknown, what = 'The workload'): Workload {
   if (typeof workload !== 'string' && !isUint8Array(workload)) {
     const advice = 'Serialize it first, for example with JSON.stringify.';
-    throw invalidArgument(`The workload must be a string or a Uint8Array, not ${kindOf(workload)}. ${advice}`);
+    throw invalidArgument(`${what} must be a string or a Uint8Array, not ${kindOf(workload)}. ${advice}`);
   }
   if (workload.length * 3 <= MAX_DATA_BYTES) return workload;
   const bytes = Buffer.byteLength(workload);
-  if (bytes > MAX_DATA_BYTES)
-    throw tooLarge('The workload', bytes, MAX_DATA_BYTES, 'Store it elsewhere and send a reference.');
+  if (bytes > MAX_DATA_BYTES) throw tooLarge(what, bytes, MAX_DATA_BYTES, 'Store it elsewhere and send a reference.');
   return workload;
 }
 

@@ -89,13 +89,19 @@ export class ServerSocket extends Timed {
     const socket = this.#socket;
     // One writev for several; its detour is not worth it for one.
     if (this.#unwritten.length > 1) socket.cork();
-    for (let room = HELD_BYTES - socket.writableLength; room > 0; room = HELD_BYTES - socket.writableLength) {
+    for (let room = this.#room; room > 0; room = this.#room) {
       const buffer = this.#unwritten.shift();
       if (buffer === undefined) break;
       if (buffer.length > room) this.#unwritten.unshift(buffer.subarray(room));
       socket.write(buffer.length > room ? buffer.subarray(0, room) : buffer);
     }
     if (socket.writableCorked > 0) socket.uncork();
+  }
+
+  /** How many bytes the socket may still hold. While it asks for no drain it gets more, for none would come. */
+  get #room(): number {
+    const room = HELD_BYTES - this.#socket.writableLength;
+    return room > 0 || this.#socket.writableNeedDrain ? room : HELD_BYTES;
   }
 
   #listen(): void {

@@ -34,6 +34,8 @@ export class Dispatcher implements SessionOwner, TaskOwner {
   readonly #common: Lane;
   /** The lane of each function, by its name on the wire. */
   readonly #lanes = new Map<string, Lane>();
+  /** The lanes of functions that were removed, by their names: jobs of theirs may run. */
+  readonly #former = new Map<string, Lane>();
   /** In the order in which they are asked for a job. */
   readonly #sessions: Session[] = [];
   /** Sessions that close. */
@@ -42,6 +44,8 @@ export class Dispatcher implements SessionOwner, TaskOwner {
   readonly #connected = new Set<string>();
   /** Places that are taken: by jobs that run, and by requests for one. */
   #taken = 0;
+  /** Handlers that run. */
+  #running = 0;
   /** How many jobs may still be asked for. */
   #left: number;
   #state: 'new' | 'started' | 'closed' = 'new';
@@ -68,6 +72,11 @@ export class Dispatcher implements SessionOwner, TaskOwner {
     return this.#left === 0;
   }
 
+  /** Whether a handler runs. */
+  get isRunning(): boolean {
+    return this.#running > 0;
+  }
+
   /** Whether a server has the functions. */
   get isConnected(): boolean {
     return this.#connected.size > 0;
@@ -80,7 +89,7 @@ export class Dispatcher implements SessionOwner, TaskOwner {
   /** Adds a function by its name on the wire; the servers learn of it at once if they have the others. */
   add(name: string, fn: WorkerFunction): void {
     const { concurrency } = fn.settings;
-    const lane = concurrency === undefined ? this.#common : new Lane(concurrency);
+    const lane = concurrency === undefined ? this.#common : new Lane(concurrency, this.#former.get(name));
     const isNew = lane.functions.size === 0;
     lane.functions.set(name, fn);
     this.#lanes.set(name, lane);
@@ -95,10 +104,13 @@ export class Dispatcher implements SessionOwner, TaskOwner {
     if (lane === undefined) return;
     this.#lanes.delete(name);
     lane.functions.delete(name);
+    if (lane !== this.#common) this.#former.set(name, lane);
     for (const session of this.#sessionsOf(lane)) {
       if (lane.functions.size === 0) this.#leave(session);
       else session.replace();
     }
+    // What is left may be registered.
+    for (const address of this.#addresses) this.#tellIfConnected(address);
   }
 
   /** Connects. */
@@ -142,16 +154,18 @@ export class Dispatcher implements SessionOwner, TaskOwner {
     if (fn === undefined) {
       // It was removed while the request was under way.
       this.onUnused(session.lane);
-      session.released(link, true);
+      session.released(link, assignment.handle);
       return;
     }
     const task = new Task(this, session, { link, assignment, fn });
     link.hold(task);
+    this.#running++;
     this.#owner.onJobStart(task.job);
     void task.run();
   }
 
   onTaskEnd(task: Task): void {
+    this.#running--;
     this.#giveBack(task.session.lane);
     this.#owner.onJobEnd(task);
     this.#onFree();
@@ -164,11 +178,7 @@ export class Dispatcher implements SessionOwner, TaskOwner {
   }
 
   onRegistered({ address }: Session): void {
-    const { name } = address;
-    const hasAll = this.#sessions.every((session) => session.address !== address || session.isRegistered);
-    if (!hasAll || this.#connected.has(name)) return;
-    this.#connected.add(name);
-    this.#owner.onConnect(name);
+    this.#tellIfConnected(address);
   }
 
   onUnregistered({ address }: Session, error: GearmanError): void {
@@ -178,6 +188,14 @@ export class Dispatcher implements SessionOwner, TaskOwner {
   onGone(session: Session): void {
     this.#leaving.delete(session);
     if (this.#state === 'closed' && this.#leaving.size === 0 && this.#sessions.length === 0) this.#owner.onGone();
+  }
+
+  #tellIfConnected(address: Address): void {
+    const sessions = this.#sessions.filter((session) => session.address === address);
+    const hasAll = sessions.length > 0 && sessions.every(({ isRegistered }) => isRegistered);
+    if (!hasAll || this.#connected.has(address.name)) return;
+    this.#connected.add(address.name);
+    this.#owner.onConnect(address.name);
   }
 
   get #mayAsk(): boolean {
@@ -212,6 +230,8 @@ export class Dispatcher implements SessionOwner, TaskOwner {
   #leave(session: Session): void {
     this.#sessions.splice(this.#sessions.indexOf(session), 1);
     this.#leaving.add(session);
+    if (!this.#sessions.some(({ address }) => address === session.address))
+      this.#connected.delete(session.address.name);
     session.close();
   }
 }

@@ -27,15 +27,26 @@ export class Lane {
   readonly functions: Map<string, WorkerFunction> = new Map<string, WorkerFunction>();
   readonly #limit: number;
   #taken = 0;
+  #former: Lane | undefined;
 
-  /** @param limit - how many places it has: jobs that run, and requests for a job */
-  constructor(limit: number) {
+  /**
+   * @param limit - how many places it has: jobs that run, and requests for a job
+   * @param former - the lane of the same function before it was removed and added again, whose jobs may run
+   */
+  constructor(limit: number, former?: Lane) {
     this.#limit = limit;
+    this.#former = former;
   }
 
   /** Whether it has a place for a job. */
   get hasRoom(): boolean {
-    return this.#taken < this.#limit;
+    return this.taken < this.#limit;
+  }
+
+  /** How many places are taken. */
+  get taken(): number {
+    if (this.#former?.taken === 0) this.#former = undefined;
+    return this.#taken + (this.#former?.taken ?? 0);
   }
 
   take(): void {

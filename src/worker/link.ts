@@ -209,6 +209,8 @@ export class Link extends Timed implements ConnectionOwner {
 
   /** Ends it now; the server gives its jobs to others. */
   destroy(error: GearmanError): void {
+    // What was said in this tick, as how a job ended.
+    this.#connection.flush();
     this.#connection.destroy(error);
   }
 
@@ -256,11 +258,11 @@ export class Link extends Timed implements ConnectionOwner {
     this.#owner.onGone(this);
   }
 
-  /** NOOP wakes. An ERROR is about a job that is not ours any more, and an echo may come after it was given up. */
+  /** NOOP wakes. An ERROR is about a job that is not ours any more. */
   onUnasked(_connection: Connection, packet: Packet): boolean {
     if (packet.type === TYPE.NOOP) this.#owner.onNoop(this);
     else if (packet.type === TYPE.ERROR) debug.worker('%s says %s: %s', this.server, packet.latin1(0), packet.utf8(1));
-    else return packet.type === TYPE.ECHO_RES;
+    else return false;
     return true;
   }
 

@@ -62,10 +62,12 @@ export class Session extends Timed implements LinkOwner {
   #state: State = { name: 'paused' };
   #failures = 0;
   #isRegistered = false;
+  #registeredMs = 0;
   #asleepSinceMs = 0;
   /** It woke by itself: one place is enough to find out whether there are jobs, or whether the server lives. */
   #isProbing = false;
-  #gaveBackMs = -Infinity;
+  /** The job that was given back last. */
+  #gaveBack: string | undefined;
   /** How often in turn a NOOP came soon and found no job. */
   #falseAlarms = 0;
 
@@ -111,9 +113,9 @@ export class Session extends Timed implements LinkOwner {
     this.#endIfEmpty(link);
   }
 
-  /** The link does not hold a job any more; with `isGivenBack` it is to be closed for the server to take it back. */
-  released(link: Link, isGivenBack: boolean): void {
-    if (isGivenBack && this.#isActive(link)) this.#giveBack(link);
+  /** The link does not hold a job any more. Where one is given back, by its handle, the link is to be closed: the server takes it back then. */
+  released(link: Link, givenBack: string | undefined): void {
+    if (givenBack !== undefined && this.#isActive(link)) this.#giveBack(link, givenBack);
     else if (!this.#isActive(link)) this.#endIfEmpty(link);
   }
 
@@ -203,23 +205,21 @@ export class Session extends Timed implements LinkOwner {
   }
 
   /** A job that is given back again and again does not make a connection each time without a pause. */
-  #giveBack(link: Link): void {
-    const { min } = this.#owner.world.settings.backoff;
-    const now = this.#deadlines.now();
-    const isFirst = now - this.#gaveBackMs >= min;
-    this.#gaveBackMs = now;
-    if (isFirst) {
+  #giveBack(link: Link, handle: string): void {
+    const isAgain = this.#gaveBack === handle;
+    this.#gaveBack = handle;
+    if (!isAgain) {
       this.replace();
       return;
     }
     this.#state = { name: 'paused' };
-    this.#deadlines.start(this, min);
+    this.#deadlines.start(this, this.#owner.world.settings.backoff.min);
     this.#endIfEmpty(link);
   }
 
   #onRegistered(link: Link): void {
     if (!this.#isActive(link) || this.#state.name !== 'registering') return;
-    this.#failures = 0;
+    this.#registeredMs = this.#deadlines.now();
     debug.worker('%s has %s', this.address.name, [...this.lane.functions.keys()].join(', '));
     this.#wake(link);
     if (this.#isRegistered) return;
@@ -229,7 +229,9 @@ export class Session extends Timed implements LinkOwner {
 
   #onLost(error: GearmanError): void {
     const { settings, runtime } = this.#owner.world;
-    this.#failures++;
+    // A server that registers us and dies again and again, over a job that is too large for us perhaps, is none that works.
+    const hasWorked = this.#isRegistered && this.#deadlines.now() - this.#registeredMs >= settings.backoff.max;
+    this.#failures = hasWorked ? 1 : this.#failures + 1;
     this.#state = { name: 'paused' };
     this.#deadlines.start(this, pauseAfter(this.#failures, settings.backoff, runtime.random()));
     debug.worker('%s is left alone for a while: %s', this.address.name, error.message);

@@ -1,8 +1,7 @@
 /** One run of a handler: from the assignment of the job to what the server is told of it. */
-import { asError, describe, gearmanError, invalidArgument, type GearmanError } from '../errors.js';
+import { asError, describe, gearmanError, type GearmanError } from '../errors.js';
 import { traceJob } from '../observe.js';
-import { kindOf } from '../protocol/arguments.js';
-import { isUint8Array } from 'node:util/types';
+import { checkWorkload } from '../protocol/arguments.js';
 import { TYPE } from '../protocol/packet.js';
 import { Timed, type Deadlines } from '../transport/deadlines.js';
 import { Job, JobFailed, JobRetry } from './job.js';
@@ -48,6 +47,14 @@ export class Task extends Timed implements HeldJob {
 
   /** Runs the handler; settles when that has ended, and never rejects. */
   async run(): Promise<void> {
+    // Who heard that it starts may have cut it off.
+    if (this.outcome === undefined) await this.#call();
+    this.#owner.deadlines.stop(this);
+    this.job.leave(true);
+    this.#owner.onTaskEnd(this);
+  }
+
+  async #call(): Promise<void> {
     this.#owner.deadlines.start(this, this.#function.settings.timeout);
     try {
       const { handle, unique, server } = this.job;
@@ -61,9 +68,6 @@ export class Task extends Timed implements HeldJob {
     } catch (error) {
       this.#fail(asError(error));
     }
-    this.#owner.deadlines.stop(this);
-    this.job.leave(true);
-    this.#owner.onTaskEnd(this);
   }
 
   /** The handler has taken too long. */
@@ -82,13 +86,11 @@ export class Task extends Timed implements HeldJob {
   }
 
   #complete(result: unknown): void {
-    if (result !== undefined && typeof result !== 'string' && !isUint8Array(result)) {
-      const advice = 'Serialize it first, for example with JSON.stringify.';
-      throw invalidArgument(
-        `The handler of ${this.job.function} must return a string, a Uint8Array or nothing, not ${kindOf(result)}. ${advice}`,
-      );
-    }
-    this.#end('complete', undefined, result ?? '');
+    this.#end(
+      'complete',
+      undefined,
+      checkWorkload(result === undefined ? '' : result, `The result of ${this.job.function}`),
+    );
   }
 
   #fail(error: Error): void {
@@ -108,11 +110,15 @@ export class Task extends Timed implements HeldJob {
     else if (outcome === 'exception') this.#link.finish(TYPE.WORK_EXCEPTION, handle, data);
     else if (outcome === 'fail') this.#link.finish(TYPE.WORK_FAIL, handle);
     this.#link.release(this);
-    this.session.released(this.#link, outcome === 'retry');
+    this.session.released(this.#link, outcome === 'retry' ? handle : undefined);
   }
 }
 
 /** The message of an error, whatever somebody has put there. */
-function textOf({ message }: { readonly message: unknown }): string {
-  return typeof message === 'string' ? message : describe(message ?? '');
+function textOf(error: { readonly message: unknown }): string {
+  try {
+    return typeof error.message === 'string' ? error.message : describe(error.message ?? '');
+  } catch {
+    return 'an error without a message';
+  }
 }

@@ -36,6 +36,9 @@ export interface GearmanWorkerEvents {
   idle: [];
 }
 
+/** How long handlers whose signal was aborted have to end before `close` resolves without them, in milliseconds. */
+const GRACE_MS = 1000;
+
 /** Something to be done when its time has come. */
 class Later extends Timed {
   override readonly onDue: () => void;
@@ -64,6 +67,11 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
   #isHeld = false;
   /** Nothing has been done since the last `idle`. */
   #isIdle = true;
+  /** Every socket is closed. */
+  #isGone = false;
+  readonly #grace = new Later(() => {
+    this.#finish();
+  });
   readonly #idleness = new Later(() => void this.close());
   readonly #whenConnected: { resolve: () => void; reject: (error: GearmanError) => void }[] = [];
   readonly #whenClosed: (() => void)[] = [];
@@ -146,7 +154,7 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
    * wins.
    * @param options - `timeout`: when it has run out, in milliseconds, the signals of the jobs that still run are aborted and the jobs
    * given back to their servers; no limit by default
-   * @returns when nothing is left: with a timeout that ran out, but for handlers that do not heed their signal
+   * @returns when nothing is left; handlers that were cut off have another second to end
    */
   async close(options: { readonly timeout?: number | undefined } = {}): Promise<void> {
     const timeout = readCloseTimeout(options);
@@ -166,6 +174,7 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
   /** Leaves now: aborts the signals of the jobs that run and gives the jobs back to their servers. */
   destroy(): void {
     this.#shutDown();
+    if (this.#state === 'closing') this.#deadlines.start(this.#grace, GRACE_MS);
     this.#dispatcher.destroy(gearmanError('GEARMAN_SHUTDOWN', 'The worker was cut off.'));
   }
 
@@ -213,10 +222,8 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
         this.#onIdle();
       },
       onGone: () => {
-        this.#state = 'closed';
-        if (this.#isHeld) this.#deadlines.release();
-        this.#isHeld = false;
-        for (const resolve of this.#whenClosed.splice(0)) resolve();
+        this.#isGone = true;
+        if (!this.#dispatcher.isRunning) this.#finish();
       },
     };
   }
@@ -224,6 +231,15 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
   #onJobEnd({ job, outcome = 'complete', error }: Task): void {
     if (error !== undefined) this.#tell('job:error', job, error);
     this.#tell('job:end', job, outcome);
+    if (this.#isGone && !this.#dispatcher.isRunning) this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#deadlines.stop(this.#grace);
+    if (this.#isHeld) this.#deadlines.release();
+    for (const resolve of this.#whenClosed.splice(0)) resolve();
   }
 
   #onIdle(): void {

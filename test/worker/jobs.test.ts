@@ -150,7 +150,7 @@ describe('what a handler returns', () => {
       connection.send(jobAssignUniq('H:1'));
       const [request] = await connection.seen('WORK_EXCEPTION');
       const message = request?.data.toString() ?? '';
-      assert.match(message, new RegExp(`handler of f must return a string, a Uint8Array or nothing, not ${kind}\\. `));
+      assert.match(message, new RegExp(`The result of f must be a string or a Uint8Array, not ${kind}\\. `));
       const [, error] = (await failed) as [Job, GearmanError];
       assert.deepEqual([error.code, error.message], ['GEARMAN_INVALID_ARGUMENT', message]);
     });

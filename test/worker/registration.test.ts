@@ -175,7 +175,7 @@ describe('a server that fails', () => {
     assert.deepEqual(events, [`disconnect ${peer.name} GEARMAN_LOST_CONNECTION`, `connect ${peer.name}`]);
   });
 
-  it('is left alone for a pause that doubles until it has answered, to the longest', async (t) => {
+  it('is left alone for a pause that doubles, to the longest, until it has worked for as long as that', async (t) => {
     const peer = await Peer.start(t, hangUp);
     const clock = new Clock();
     const worker = workerOf(t, [peer], { backoff: { min: 100, max: 300 } }, clock).addFunction('f', silent);
@@ -197,6 +197,7 @@ describe('a server that fails', () => {
     peer.follow(attend);
     await clock.advanceUntil(started);
     const registered = await peer.connection(5);
+    clock.advance(300);
     registered.reset();
     await once(worker, 'disconnect');
     clock.advance(49);

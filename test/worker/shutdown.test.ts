@@ -189,7 +189,8 @@ describe('close({ timeout })', () => {
     const { code, message } = late.job.signal.reason as GearmanError;
     assert.deepEqual([code, message], ['GEARMAN_SHUTDOWN', 'The worker was cut off.']);
     assert.equal(inTime.job.signal.aborted, false);
-    await Promise.all([connection.closed, closed]);
+    await connection.closed;
+    await clock.advanceUntil(closed, 100);
     late.job.sendStatus(1, 2);
     await late.job.sendData('late');
     late.end('late');
@@ -230,7 +231,7 @@ describe('close({ timeout })', () => {
       assert.equal(job.signal.aborted, false);
       clock.advance(1);
       assert.equal(job.signal.aborted, true);
-      await Promise.all(all);
+      await clock.advanceUntil(Promise.all(all), 100);
     });
   }
 });
@@ -249,12 +250,26 @@ describe('destroy()', () => {
     assert.deepEqual(connection.names.slice(4), []);
   });
 
-  it('ends a close() that waits', async (t) => {
-    const { worker, connection, hands } = await working(t);
+  it('ends a close() that waits, a second later where a handler does not heed its signal', async (t) => {
+    const { worker, clock, connection, hands } = await working(t);
     connection.send(jobAssignUniq('H:1'));
     await hands.run(0);
     const closed = worker.close();
     worker.destroy();
+    await connection.closed;
+    clock.advance(999);
+    assert.equal(await isPending(closed), true);
+    clock.advance(1);
+    await closed;
+  });
+
+  it('ends a close() that waits as soon as the last handler has ended', async (t) => {
+    const { worker, connection, hands } = await working(t);
+    connection.send(jobAssignUniq('H:1'));
+    const run = await hands.run(0);
+    const closed = worker.close();
+    worker.destroy();
+    run.end('late');
     await closed;
   });
 });

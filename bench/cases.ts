@@ -4,8 +4,13 @@
 export interface Contender {
   /** What the tables call it. */
   readonly name: string;
-  /** What `contenders/main.js` calls it; none for libgearman, which is a program of its own. */
-  readonly script: string | undefined;
+  /** What `contenders/main.js` calls it; or the name of a program in C. */
+  readonly script: string;
+  readonly isProgram?: true;
+  /** Somebody else's for Node. */
+  readonly isOther?: true;
+  /** How many calls are outstanding, or how many jobs a worker runs at a time; the case's number by default. */
+  readonly outstanding?: number;
   /** Another build of this client, by its folder; its own `dist` by default. */
   readonly dist?: string;
 }
@@ -19,15 +24,19 @@ export interface Case {
   readonly servers: number;
   readonly outstanding: number;
   readonly workloadBytes: number;
+  /** What a run consists of: a client's calls, or the jobs that a worker does. */
+  readonly unit: 'call' | 'job';
+  /** How many jobs are in the job server when a worker starts; none where it has jobs for ever. */
+  readonly queued?: number;
   readonly contenders: readonly Contender[];
 }
 
 const bareSocket: Contender = { name: 'bare socket', script: 'bare-socket' };
-const libgearman: Contender = { name: 'libgearman', script: undefined };
+const libgearman: Contender = { name: 'libgearman', script: 'libgearman', isProgram: true };
 const withId: Contender = { name: 'gearman-client, ID given', script: 'gearman-client' };
 const withoutId: Contender = { name: 'gearman-client, no ID', script: 'gearman-client-no-id' };
-const others: readonly Contender[] = ['gearmanode', 'gearman', 'abraxas'].map((name) => ({ name, script: name }));
-const foreground: Contender = { name: 'node-gearman (foreground)', script: 'node-gearman' };
+const others = ['gearmanode', 'gearman', 'abraxas'].map((name): Contender => ({ name, script: name, isOther: true }));
+const foreground: Contender = { name: 'node-gearman (foreground)', script: 'node-gearman', isOther: true };
 
 const background = [bareSocket, libgearman, withId, withoutId, ...others];
 const large = [bareSocket, libgearman, withId];
@@ -36,14 +45,15 @@ const status = [
   { ...withId, name: 'gearman-client', script: 'gearman-client-status' },
 ];
 
-/** Names of the contenders that are other people's Node clients. */
-export const OTHER_CLIENTS: readonly string[] = [...others, foreground].map(({ name }) => name);
 export const WITH_ID: string = withId.name;
 export const WITHOUT_ID: string = withoutId.name;
+export const WORKER = 'gearman-client';
+const SEVERAL = 32;
+export const WORKER_SEVERAL = `${WORKER}, ${SEVERAL} at a time`;
 
 const onServer = (server: Case['server']): Case[] => {
   const prefix = server === 'gearmand' ? 'gearmand' : 'null';
-  const base = { server, servers: 1, outstanding: 1024, workloadBytes: 32 };
+  const base = { server, servers: 1, outstanding: 1024, workloadBytes: 32, unit: 'call' } as const;
   const all = server === 'gearmand' ? background : [...background, foreground];
   const what = server === 'gearmand' ? server : `a ${server}`;
   return [
@@ -63,11 +73,50 @@ const pool: Case = {
   servers: 3,
   outstanding: 1024,
   workloadBytes: 32,
+  unit: 'call',
   contenders: [withoutId],
 };
 
+/** Workers that can have several jobs at a time have them here once more. */
+const severalAtATime = (contender: Contender): Contender[] => [
+  { ...contender, outstanding: 1 },
+  { ...contender, name: `${contender.name}, ${SEVERAL} at a time`, outstanding: SEVERAL },
+];
+
+function workersOn(server: Case['server']): Case {
+  const other = (name: string): Contender => ({ name, script: `${name}-worker`, isOther: true, outstanding: 1 });
+  const bareSockets = severalAtATime({ ...bareSocket, script: 'bare-socket-worker' });
+  const isQueued = server === 'gearmand';
+  return {
+    name: isQueued ? 'worker-gearmand' : 'worker-null',
+    title: isQueued ? 'Workers, 50,000 jobs that are queued in gearmand' : 'Workers, a null server',
+    server,
+    servers: 1,
+    outstanding: 1,
+    workloadBytes: 32,
+    unit: 'job',
+    ...(isQueued && { queued: 50_000 }),
+    contenders: [
+      // It completes jobs that were never assigned.
+      ...(isQueued ? [] : bareSockets),
+      { ...libgearman, script: 'libgearman-worker' },
+      ...severalAtATime({ name: WORKER, script: 'gearman-client-worker' }),
+      other('gearmanode'),
+      ...severalAtATime(other('gearman')),
+      ...severalAtATime(other('abraxas')),
+      other('node-gearman'),
+    ],
+  };
+}
+
 /** Every case, in the order in which they run. */
-export const CASES: readonly Case[] = [...onServer('null server'), pool, ...onServer('gearmand')];
+export const CASES: readonly Case[] = [
+  ...onServer('null server'),
+  pool,
+  ...onServer('gearmand'),
+  workersOn('null server'),
+  workersOn('gearmand'),
+];
 
 /** The same case with another build of this client beside each of this one. */
 export function against(dist: string, given: Case): Case {

@@ -36,7 +36,7 @@ function chooseCases(found: { hasGearmand: boolean; hasLibgearman: boolean }): C
     .map((each) => (values.against === undefined ? each : against(path.resolve(values.against, 'dist/index.js'), each)))
     .map((each) => ({
       ...each,
-      contenders: each.contenders.filter(({ script }) => found.hasLibgearman || script !== undefined),
+      contenders: each.contenders.filter(({ isProgram }) => found.hasLibgearman || isProgram !== true),
     }));
 }
 

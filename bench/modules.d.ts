@@ -11,7 +11,18 @@ declare module 'gearmanode' {
     submitJob(name: string, payload: Buffer, options: { background: boolean; unique: string | undefined }): Job;
     close(): void;
   }
-  const gearmanode: { client(options: { host: string; port: number | undefined }): Client };
+  interface AssignedJob {
+    readonly payload: Buffer;
+    workComplete(data: Buffer): void;
+  }
+  interface Worker {
+    addFunction(name: string, handler: (job: AssignedJob) => void): void;
+    close(): void;
+  }
+  const gearmanode: {
+    client(options: { host: string; port: number | undefined }): Client;
+    worker(options: { host: string; port: number | undefined; withUnique: boolean }): Worker;
+  };
   export default gearmanode;
 }
 
@@ -27,6 +38,10 @@ declare module 'gearman' {
   interface Client {
     connect(callback: () => void): void;
     on(event: 'JOB_CREATED', listener: (handle: string) => void): void;
+    on(event: 'JOB_ASSIGN_UNIQ', listener: (job: { handle: string; payload: Buffer }) => void): void;
+    addFunction(name: string): void;
+    grabUniqueJob(): void;
+    sendWorkComplete(handle: string, data: Buffer): void;
     submitJob(name: string, data: Buffer, options: { background: boolean; unique_id: string | undefined }): void;
     close(): void;
   }
@@ -37,9 +52,10 @@ declare module 'abraxas' {
   type Callback = (error: Error | null, handle: string) => void;
   interface Client {
     submitJobBg(name: string, options: { uniqueid: string | undefined }, data: Buffer, callback: Callback): void;
+    registerWorker(name: string, handler: (task: { payload: Buffer }) => Buffer): void;
     disconnect(): void;
   }
-  const abraxas: { Client: { connect(options: { host: string; port: number | undefined }): Client } };
+  const abraxas: { Client: { connect(options: { host: string; port: number | undefined; maxJobs?: number }): Client } };
   export default abraxas;
 }
 
@@ -50,6 +66,7 @@ declare module 'node-gearman' {
   export default class Gearman {
     constructor(host: string, port: number | undefined);
     submitJob(name: string, payload: Buffer, unique: string | undefined): Job;
+    registerWorker(name: string, handler: (payload: Buffer, job: { end(data: Buffer): void }) => void): void;
     close(): void;
   }
 }

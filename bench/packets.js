@@ -4,16 +4,24 @@ export const HEADER_BYTES = 12;
 
 /** Type numbers that the bench reads or writes. */
 export const TYPE = {
+  CAN_DO: 1,
+  PRE_SLEEP: 4,
+  NOOP: 6,
   SUBMIT_JOB: 7,
   JOB_CREATED: 8,
+  GRAB_JOB: 9,
+  JOB_ASSIGN: 11,
   WORK_COMPLETE: 13,
   GET_STATUS: 15,
   ECHO_REQ: 16,
   ECHO_RES: 17,
   SUBMIT_JOB_BG: 18,
   STATUS_RES: 20,
+  SET_CLIENT_ID: 22,
   OPTION_REQ: 26,
   OPTION_RES: 27,
+  GRAB_JOB_UNIQ: 30,
+  JOB_ASSIGN_UNIQ: 31,
 };
 
 /**

@@ -5,10 +5,9 @@ import path from 'node:path';
 
 const here = import.meta.dirname;
 const root = path.join(here, '..');
-const source = path.join(here, 'contenders', 'libgearman.c');
 
-/** The contender in C. */
-export const LIBGEARMAN: string = path.join(here, 'build', 'libgearman');
+/** Where a contender in C is when it is compiled. */
+export const programOf = (name: string): string => path.join(here, 'build', name);
 
 function run(command: string, args: readonly string[], cwd: string): void {
   const { status, error } = spawnSync(command, args, { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
@@ -25,12 +24,15 @@ function isOlder(file: string, than: string): boolean {
 
 /** Whether there is a libgearman to compile against. */
 function compile(): boolean {
-  mkdirSync(path.dirname(LIBGEARMAN), { recursive: true });
-  const args = ['-O2', '-o', LIBGEARMAN, source, '-lgearman', '-lm'];
-  return spawnSync('gcc', args, { stdio: 'ignore' }).status === 0;
+  mkdirSync(path.join(here, 'build'), { recursive: true });
+  return ['libgearman', 'libgearman-worker'].every((name) => {
+    const source = path.join(here, 'contenders', `${name}.c`);
+    const args = ['-O2', '-o', programOf(name), source, '-lgearman', '-lm'];
+    return spawnSync('gcc', args, { stdio: 'ignore' }).status === 0;
+  });
 }
 
-/** Builds the package, installs the other clients and compiles the one in C; tells what is missing. */
+/** Builds the package, installs the other clients and compiles those in C; tells what is missing. */
 export function prepare(): { hasGearmand: boolean; hasLibgearman: boolean } {
   run('npm', ['run', 'build'], root);
   const lock = path.join(here, 'package-lock.json');

@@ -3,13 +3,17 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Case, Contender } from './cases.js';
-import { LIBGEARMAN } from './prepare.js';
+import { connect } from './contenders/bare-socket.js';
+import { makeIds } from './contenders/ids.js';
+import { programOf } from './prepare.js';
 import { summarize, type CaseResult, type Sample } from './samples.js';
 import { startGearmand, startNullServers, type JobServers } from './servers.js';
 
 const ROUNDS = 5;
 /** How long a contender warms up, and then how long it is measured. */
 const SECONDS = 0.6;
+/** How long a worker may take for the jobs that are queued, but for the one in C. */
+const DRAIN_SECONDS = 5;
 /** A contender that takes as long as this has got stuck. */
 const STUCK_MS = 60_000;
 /** Distinct unique IDs where jobs are not kept. */
@@ -28,18 +32,31 @@ function limitsOf({ server, workloadBytes, name }: Case): { most: number; ids: n
   return { most, ids: most };
 }
 
-async function runContender({ script, dist }: Contender, given: Case, ports: readonly number[]): Promise<Sample> {
-  const { most, ids } = limitsOf(given);
-  const { outstanding, workloadBytes } = given;
-  const settings = { ports, outstanding, workload: workloadBytes, ids, seconds: SECONDS, most };
+function settingsOf({ outstanding }: Contender, given: Case, ports: readonly number[]): Record<string, unknown> {
+  const base = { ports, outstanding: outstanding ?? given.outstanding, workload: given.workloadBytes };
+  if (given.queued === undefined) return { ...base, ...limitsOf(given), seconds: SECONDS };
+  return { ...base, seconds: DRAIN_SECONDS, most: given.queued, queued: 'yes' };
+}
+
+async function runContender(contender: Contender, given: Case, ports: readonly number[]): Promise<Sample> {
+  const { script, isProgram, dist } = contender;
+  const settings = settingsOf(contender, given, ports);
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const options = { timeout: STUCK_MS, env: dist === undefined ? process.env : { ...process.env, BENCH_DIST: dist } };
   const main = path.join(import.meta.dirname, 'contenders', 'main.js');
   const { stdout } =
-    script === undefined
-      ? await run(LIBGEARMAN, args, options)
+    isProgram === true
+      ? await run(programOf(script), args, options)
       : await run(process.execPath, ['--no-warnings', main, '--name', script, ...args], options);
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Sample;
+}
+
+/** Submits jobs for a worker to find. */
+async function fillQueue(jobs: number, workloadBytes: number, ports: readonly number[]): Promise<void> {
+  const workload = Buffer.alloc(workloadBytes, 'w');
+  const client = await connect({ ports, outstanding: 1024, workload, ids: makeIds(jobs) });
+  await client.run(jobs);
+  client.close();
 }
 
 function describe(error: unknown): string {
@@ -65,6 +82,7 @@ async function runTurns(given: Case, servers: JobServers, progress: () => void):
     if (own === undefined) continue;
     try {
       await servers.refresh();
+      if (given.queued !== undefined) await fillQueue(given.queued, given.workloadBytes, servers.ports);
       own.push(await runContender(contender, given, servers.ports));
     } catch (error) {
       samples.delete(contender.name);
@@ -72,8 +90,8 @@ async function runTurns(given: Case, servers: JobServers, progress: () => void):
     }
     progress();
   }
-  const { name, title, workloadBytes } = given;
-  return { name, title, workloadBytes, figures: summarize(samples), failures };
+  const { name, title, unit, workloadBytes } = given;
+  return { name, title, unit, workloadBytes, figures: summarize(samples, given), failures };
 }
 
 /**

@@ -1,4 +1,5 @@
 /** What is measured, and what becomes of it. */
+import type { Case } from './cases.js';
 
 /** One run of one contender, as its process prints it. */
 export interface Sample {
@@ -19,12 +20,15 @@ export interface Figures {
   readonly toBareSocket: number | undefined;
   /** The same, of libgearman's. */
   readonly toLibgearman: number | undefined;
+  /** The same, of those of the fastest other one for Node with as many calls outstanding, or jobs at a time. */
+  readonly toOther: number | undefined;
 }
 
 /** The results of one case. */
 export interface CaseResult {
   readonly name: string;
   readonly title: string;
+  readonly unit: Case['unit'];
   readonly workloadBytes: number;
   readonly figures: readonly Figures[];
   /** Contenders that did not run, and why. */
@@ -51,14 +55,30 @@ function ratio(samples: readonly Sample[], base: readonly Sample[] | undefined):
   );
 }
 
-/** The figures of all contenders; their samples are in the order of the rounds. */
-export function summarize(samples: ReadonlyMap<string, readonly Sample[]>): Figures[] {
-  return Array.from(samples, ([contender, own]) => ({
-    contender,
-    callsPerSecond: median(own.map(rate)),
-    cpuMicrosPerCall: median(own.map(({ calls, cpuSeconds }) => (cpuSeconds / calls) * 1e6)),
-    peakRssBytes: median(own.map(({ peakRssBytes }) => peakRssBytes)),
-    toBareSocket: ratio(own, samples.get('bare socket')),
-    toLibgearman: ratio(own, samples.get('libgearman')),
-  }));
+const medianRate = (samples: readonly Sample[]): number => median(samples.map(rate));
+
+type Samples = ReadonlyMap<string, readonly Sample[]>;
+
+/** The samples of the fastest one of other people's for Node that has as many calls outstanding, or jobs at a time. */
+function fastestOther(samples: Samples, { contenders }: Case, outstanding: number | undefined): readonly Sample[] {
+  const others = contenders.filter((each) => each.isOther === true && each.outstanding === outstanding);
+  const ran = others.map(({ name }) => samples.get(name) ?? []).filter(({ length }) => length > 0);
+  return ran.sort((a, b) => medianRate(b) - medianRate(a))[0] ?? [];
+}
+
+/** The figures of all contenders that ran; their samples are in the order of the rounds. */
+export function summarize(samples: Samples, given: Case): Figures[] {
+  const ran = given.contenders.filter(({ name }) => samples.has(name));
+  return ran.map(({ name, outstanding }) => {
+    const own = samples.get(name) ?? [];
+    return {
+      contender: name,
+      callsPerSecond: medianRate(own),
+      cpuMicrosPerCall: median(own.map(({ calls, cpuSeconds }) => (cpuSeconds / calls) * 1e6)),
+      peakRssBytes: median(own.map(({ peakRssBytes }) => peakRssBytes)),
+      toBareSocket: ratio(own, samples.get('bare socket')),
+      toLibgearman: ratio(own, samples.get('libgearman')),
+      toOther: ratio(own, fastestOther(samples, given, outstanding)),
+    };
+  });
 }

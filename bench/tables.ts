@@ -1,7 +1,7 @@
 /** The results as Markdown, which is also what the terminal shows. */
 import { reach } from './reach.js';
 import type { Report } from './report.js';
-import type { CaseResult } from './samples.js';
+import type { CaseResult, Figures } from './samples.js';
 
 const MEGABYTE = 1e6;
 
@@ -24,18 +24,31 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(rule), ...rows.map(line)].join('\n');
 }
 
+type Column = readonly [title: string, cell: (figures: Figures) => string];
+
+/** The columns of a case behind the names. Bytes are the business of clients; aims of workers are the others for Node. */
+function columnsOf({ unit, workloadBytes }: CaseResult): Column[] {
+  const isClient = unit === 'call';
+  const bytes: Column = ['MB/s', (each) => count((each.callsPerSecond * workloadBytes) / MEGABYTE)];
+  const toBareSocket: Column = ['× bare socket', (each) => fixed(each.toBareSocket, 3)];
+  const toOther: Column = ['× fastest other', (each) => fixed(each.toOther, 2)];
+  return [
+    [`${unit}s/s`, (each) => count(each.callsPerSecond)],
+    ...(isClient ? [bytes] : []),
+    [`CPU, us per ${unit}`, (each) => fixed(each.cpuMicrosPerCall, 2)],
+    ['peak memory, MB', (each) => fixed(each.peakRssBytes / MEGABYTE, 0)],
+    ...(isClient ? [toBareSocket] : []),
+    ['× libgearman', (each) => fixed(each.toLibgearman, 3)],
+    ...(isClient ? [] : [toOther]),
+  ];
+}
+
 /** One case. */
-export function caseTable({ title, workloadBytes, figures, failures }: CaseResult): string {
-  const head = ['', 'calls/s', 'MB/s', 'CPU, us per call', 'peak memory, MB', '× bare socket', '× libgearman'];
-  const rows = figures.map((each) => [
-    each.contender,
-    count(each.callsPerSecond),
-    count((each.callsPerSecond * workloadBytes) / MEGABYTE),
-    fixed(each.cpuMicrosPerCall, 2),
-    fixed(each.peakRssBytes / MEGABYTE, 0),
-    fixed(each.toBareSocket, 3),
-    fixed(each.toLibgearman, 3),
-  ]);
+export function caseTable(result: CaseResult): string {
+  const { title, figures, failures } = result;
+  const columns = columnsOf(result);
+  const head = ['', ...columns.map(([name]) => name)];
+  const rows = figures.map((each) => [each.contender, ...columns.map(([, cell]) => cell(each))]);
   const notes = failures.map((failure) => `\nDid not run: ${failure}.`);
   return [`### ${title}\n`, table(head, rows), ...notes].join('\n');
 }

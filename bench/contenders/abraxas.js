@@ -1,5 +1,5 @@
 import abraxas from 'abraxas';
-import { byCallback } from './outstanding.js';
+import { byCallback, byJobs } from './outstanding.js';
 
 /** @import { Setting } from './setting.js' */
 
@@ -19,6 +19,20 @@ export function connect({ ports: [port], outstanding, workload, ids }) {
   return {
     /** @param {number} calls */
     run: (calls) => byCallback(calls, outstanding, begin),
+    close: () => client.disconnect(),
+  };
+}
+
+/** @param {Setting} setting */
+export function connectWorker({ ports: [port], outstanding }) {
+  const client = abraxas.Client.connect({ host: '127.0.0.1', port, maxJobs: outstanding });
+  return {
+    ...byJobs((onJob) => {
+      client.registerWorker('bench', (task) => {
+        onJob();
+        return task.payload;
+      });
+    }),
     close: () => client.disconnect(),
   };
 }

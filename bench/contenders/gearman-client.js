@@ -1,13 +1,16 @@
 // This client, as it is published: from dist.
-import { byPromise } from './outstanding.js';
+import { byJobs, byPromise } from './outstanding.js';
 
 /** @import { Setting } from './setting.js' */
 
 const dist = process.env['BENCH_DIST'] ?? new URL('../../dist/index.js', import.meta.url).href;
-const { GearmanClient } = /** @type {typeof import('../../src/index.js')} */ (await import(dist));
+const { GearmanClient, GearmanWorker } = /** @type {typeof import('../../src/index.js')} */ (await import(dist));
 
 /** @param {Setting} setting */
-const open = ({ ports }) => new GearmanClient({ servers: ports.map((port) => `127.0.0.1:${port}`) });
+const serversOf = ({ ports }) => ports.map((port) => `127.0.0.1:${port}`);
+
+/** @param {Setting} setting */
+const open = (setting) => new GearmanClient({ servers: serversOf(setting) });
 
 /** @param {Setting} setting */
 export function connect(setting) {
@@ -40,5 +43,20 @@ export async function connectForStatus(setting) {
     /** @param {number} calls */
     run: (calls) => byPromise(calls, setting.outstanding, () => client.jobStatus(handle)),
     close: () => client.destroy(),
+  };
+}
+
+/** @param {Setting} setting */
+export function connectWorker(setting) {
+  const worker = new GearmanWorker({ servers: serversOf(setting), concurrency: setting.outstanding });
+  return {
+    ...byJobs((onJob) => {
+      worker.addFunction('bench', (job) => {
+        onJob();
+        return job.workload;
+      });
+      void worker.start();
+    }),
+    close: () => worker.close(),
   };
 }

@@ -1,5 +1,5 @@
 import gearman from 'gearman';
-import { byCallback } from './outstanding.js';
+import { byCallback, byJobs } from './outstanding.js';
 
 /** @import { Setting } from './setting.js' */
 
@@ -23,5 +23,28 @@ export async function connect({ ports: [port], outstanding, workload, ids }) {
     /** @param {number} calls */
     run: (calls) => byCallback(calls, outstanding, begin),
     close: () => client.close(),
+  };
+}
+
+/**
+ * Its users write the packets themselves. As its README has it the worker sleeps behind each job; to grab the next one at once is
+ * faster.
+ * @param {Setting} setting
+ */
+export function connectWorker({ ports: [port], outstanding }) {
+  const worker = gearman('127.0.0.1', port);
+  return {
+    ...byJobs((onJob) => {
+      worker.on('JOB_ASSIGN_UNIQ', ({ handle, payload }) => {
+        onJob();
+        worker.sendWorkComplete(handle, payload);
+        worker.grabUniqueJob();
+      });
+      worker.connect(() => {
+        worker.addFunction('bench');
+        for (let count = 0; count < outstanding; count++) worker.grabUniqueJob();
+      });
+    }),
+    close: () => worker.close(),
   };
 }

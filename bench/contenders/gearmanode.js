@@ -1,6 +1,6 @@
 import gearmanode from 'gearmanode';
 import winston from 'winston';
-import { byCallback } from './outstanding.js';
+import { byCallback, byJobs } from './outstanding.js';
 
 /** @import { Setting } from './setting.js' */
 
@@ -26,5 +26,22 @@ export function connect({ ports: [port], outstanding, workload, ids }) {
     /** @param {number} calls */
     run: (calls) => byCallback(calls, outstanding, begin),
     close: () => client.close(),
+  };
+}
+
+/**
+ * One job at a time: it asks for the next when the server has woken it from the sleep behind the last.
+ * @param {Setting} setting
+ */
+export function connectWorker({ ports: [port] }) {
+  const worker = gearmanode.worker({ host: '127.0.0.1', port, withUnique: true });
+  return {
+    ...byJobs((onJob) => {
+      worker.addFunction('bench', (job) => {
+        onJob();
+        job.workComplete(job.payload);
+      });
+    }),
+    close: () => worker.close(),
   };
 }

@@ -1,34 +1,15 @@
 /*
- * libgearman's client, measured as main.js measures the others: the same arguments, the same warm-up, the same line of JSON.
+ * libgearman's client, measured as main.js measures the others.
  *
  * Its tasks run in rounds: as many as may be outstanding are added, and gearman_client_run_tasks sends them and returns when all have
  * their job handles. With one outstanding, gearman_client_do_background is faster. It also has to carry large workloads: when the
  * socket takes no more in the middle of one, gearman_client_run_tasks (1.1.20) may forget the rest and wait for ever.
  */
 #include <libgearman-1.0/gearman.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <time.h>
+
+#include "clock.h"
 
 enum { ID_BYTES = 36, ONE_AT_A_TIME_FROM = 16384 };
-
-struct setting {
-  in_port_t port;
-  size_t outstanding;
-  size_t workload;
-  size_t ids;
-  double seconds;
-  double most;
-};
-
-struct result {
-  double calls;
-  double seconds;
-  double cpu_seconds;
-};
 
 struct contender {
   gearman_client_st *client;
@@ -77,46 +58,14 @@ static void run_tasks(struct contender *contender, size_t count) {
   exit(1);
 }
 
-static double cpu_seconds(void) {
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static struct result run(struct contender *contender, double calls) {
-  double cpu = cpu_seconds();
-  double start = now();
+static void run(struct contender *contender, size_t calls) {
   size_t at_once = contender->setting->workload < ONE_AT_A_TIME_FROM ? contender->setting->outstanding : 1;
-  for (size_t left = (size_t)calls; left > 0;) {
+  for (size_t left = calls; left > 0;) {
     size_t count = left < at_once ? left : at_once;
     if (at_once == 1) run_one(contender);
     else run_tasks(contender, count);
     left -= count;
   }
-  return (struct result){.calls = calls, .seconds = now() - start, .cpu_seconds = cpu_seconds() - cpu};
-}
-
-/* As in main.js. */
-static struct result measure(struct contender *contender) {
-  double seconds = contender->setting->seconds;
-  double most = contender->setting->most;
-  double left = most;
-  double warm_seconds = 0;
-  double per_second = 8 / seconds;
-  while (warm_seconds < seconds && left > most * 2 / 3) {
-    struct result part = run(contender, ceil(fmin(most / 6, per_second * seconds / 4)));
-    left -= part.calls;
-    warm_seconds += part.seconds;
-    per_second = part.calls / part.seconds;
-  }
-  return run(contender, ceil(fmin(left, per_second * seconds)));
 }
 
 static char *make_ids(size_t count) {
@@ -126,20 +75,6 @@ static char *make_ids(size_t count) {
              (unsigned int)index, (unsigned int)random());
   }
   return ids;
-}
-
-static struct setting read_arguments(int argc, char **argv) {
-  struct setting setting = {.outstanding = 1, .workload = 32, .ids = 1, .seconds = 1, .most = 1000};
-  for (int index = 1; index + 1 < argc; index += 2) {
-    const char *value = argv[index + 1];
-    if (strcmp(argv[index], "--ports") == 0) setting.port = (in_port_t)atoi(value);
-    if (strcmp(argv[index], "--outstanding") == 0) setting.outstanding = (size_t)atol(value);
-    if (strcmp(argv[index], "--workload") == 0) setting.workload = (size_t)atol(value);
-    if (strcmp(argv[index], "--ids") == 0) setting.ids = (size_t)atol(value);
-    if (strcmp(argv[index], "--seconds") == 0) setting.seconds = atof(value);
-    if (strcmp(argv[index], "--most") == 0) setting.most = atof(value);
-  }
-  return setting;
 }
 
 int main(int argc, char **argv) {
@@ -156,11 +91,7 @@ int main(int argc, char **argv) {
   // The library looks for the task of each answer in a list of all: it is seven times as fast if those that are done are not in it.
   gearman_client_add_options(contender.client, GEARMAN_CLIENT_FREE_TASKS);
 
-  struct result result = measure(&contender);
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  printf("{\"calls\":%.0f,\"seconds\":%f,\"cpuSeconds\":%f,\"peakRssBytes\":%ld}\n", result.calls, result.seconds,
-         result.cpu_seconds, usage.ru_maxrss * 1024);
+  print_result(measure(&contender, &setting));
   gearman_client_free(contender.client);
   return 0;
 }

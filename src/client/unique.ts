@@ -7,7 +7,9 @@ import type { Runtime } from '../runtime.js';
 /** A UUIDv1 counts time in units of 100 ns. */
 const TICKS_PER_MS = 10_000;
 
-const LARGEST_TIME_LOW = 0xffff_ffff;
+const ID_LENGTH = 36;
+const TIME_LOW_DIGITS = 8;
+const [FIRST_DIGIT, NINE, TEN, LAST_DIGIT] = [0x30, 0x39, 0x61, 0x66];
 
 /**
  * A unique ID that stands for the workload: jobs of a function with the same workload coalesce, on every server and from every client
@@ -30,9 +32,8 @@ export class UniqueIds {
   readonly #clockseq: number;
   #ms = 0;
   #ticks = TICKS_PER_MS;
-  /** The last ID's first eight digits as a number, and its other ones. */
-  #timeLow = 0;
-  #rest = '';
+  /** The last ID. */
+  readonly #id = Buffer.alloc(ID_LENGTH);
 
   constructor(runtime: Runtime) {
     this.#wallClock = () => runtime.wallClock();
@@ -47,9 +48,8 @@ export class UniqueIds {
     const now = this.#wallClock();
     this.#ticks++;
     if (now > this.#ms || this.#ticks >= TICKS_PER_MS) this.#nextMs(now);
-    else if (this.#timeLow === LARGEST_TIME_LOW) this.#make();
-    else this.#timeLow++;
-    return this.#timeLow.toString(16).padStart(8, '0') + this.#rest;
+    else if (!this.#countUp()) this.#make();
+    return this.#id.toString('latin1');
   }
 
   #nextMs(now: number): void {
@@ -61,8 +61,17 @@ export class UniqueIds {
   #make(): void {
     // All four are given, and the random bytes: what is left out the library would make anew, or not count on.
     const { node, clockseq } = { node: this.#node, clockseq: this.#clockseq };
-    const id = v1({ msecs: this.#ms, nsecs: this.#ticks, clockseq, node, random: this.#random });
-    this.#timeLow = Number.parseInt(id.slice(0, 8), 16);
-    this.#rest = id.slice(8);
+    this.#id.write(v1({ msecs: this.#ms, nsecs: this.#ticks, clockseq, node, random: this.#random }), 'latin1');
+  }
+
+  /** Adds 1 to the number that the first eight digits are; `false` if it was the largest. */
+  #countUp(): boolean {
+    const id = this.#id;
+    let index = TIME_LOW_DIGITS - 1;
+    for (; index >= 0 && id[index] === LAST_DIGIT; index--) id[index] = FIRST_DIGIT;
+    const digit = id[index];
+    if (digit === undefined) return false;
+    id[index] = digit === NINE ? TEN : digit + 1;
+    return true;
   }
 }

@@ -4,6 +4,7 @@ import { traceJob } from '../observe.js';
 import { checkWorkload } from '../protocol/arguments.js';
 import { TYPE } from '../protocol/packet.js';
 import { Timed, type Deadlines } from '../transport/deadlines.js';
+import { Abort } from './abort.js';
 import { Job, JobFailed, JobRetry } from './job.js';
 import type { WorkerFunction } from './lane.js';
 import type { Assignment, HeldJob, Link } from './link.js';
@@ -30,7 +31,7 @@ export class Task extends Timed implements HeldJob {
   readonly #function: WorkerFunction;
   readonly #link: Link;
   readonly #owner: TaskOwner;
-  readonly #abort = new AbortController();
+  readonly #abort = new Abort();
   /** What became of the job; none while it is not decided. The handler may run on. */
   outcome: JobOutcome | undefined;
   /** Why it did not complete. */
@@ -38,7 +39,7 @@ export class Task extends Timed implements HeldJob {
 
   constructor(owner: TaskOwner, session: Session, job: { link: Link; assignment: Assignment; fn: WorkerFunction }) {
     super();
-    this.job = new Job(job.link, job.assignment, job.fn.name, this.#abort.signal);
+    this.job = new Job(job.link, job.assignment, job.fn.name, this.#abort);
     this.session = session;
     this.#function = job.fn;
     this.#link = job.link;

@@ -59,11 +59,13 @@ export class Handles {
 
   /** The servers that are remembered to have issued it. */
   serversOf(handle: string): readonly string[] {
-    const servers = new Set<string>();
+    const servers: string[] = [];
     for (const generation of [this.#younger, this.#older]) {
-      for (const [server, issued] of generation.servers) if (issued.has(handle)) servers.add(server);
+      for (const [server, issued] of generation.servers) {
+        if (issued.has(handle) && !servers.includes(server)) servers.push(server);
+      }
     }
-    return [...servers];
+    return servers;
   }
 
   /**

@@ -42,9 +42,12 @@ export class Inquiry extends Timed implements Asker {
   static byHandle(shared: Shared, handleOrId: unknown, options: QuestionOptions): Inquiry {
     const { handle, server } = shared.handles.locate(handleOrId);
     const { pool, handles } = shared;
-    const named = [options.server, server].flatMap((name) => (name === undefined ? [] : pool.endpoint(name).name));
-    if (new Set(named).size > 1) throw invalidArgument(`The id names ${String(server)}, the option server another.`);
-    const remembered = named.length > 0 ? named.slice(0, 1) : handles.serversOf(handle);
+    const name = options.server ?? server;
+    const named = name === undefined ? [] : [pool.endpoint(name).name];
+    if (server !== undefined && pool.endpoint(server).name !== named[0]) {
+      throw invalidArgument(`The id names ${server}, the option server another.`);
+    }
+    const remembered = named.length > 0 ? named : handles.serversOf(handle);
     // Also of servers that have left the pool: they cannot be asked, and nobody else can say that the job is done.
     const servers = remembered.length > 0 ? remembered : pool.requireNames();
     const subject = { type: TYPE.GET_STATUS, key: handle, servers };
@@ -70,8 +73,8 @@ export class Inquiry extends Timed implements Asker {
     this.#shared.calls.begin(this, this.#options.timeout, this.#options.signal);
     if (this.#isSettled) return status;
     for (const question of this.#questions) {
-      const why = this.#shared.pool.find(question.server)?.lastError;
-      this.onNotAsked(question, why ?? this.#unaskable(question.server));
+      if (this.#mayAsk(question)) this.#shared.pool.send(question);
+      else this.#giveUp(question, this.#whyNotAsked(question.server));
     }
     return status;
   }
@@ -121,8 +124,10 @@ export class Inquiry extends Timed implements Asker {
     this.#reject(aborted(reason, 'asking changes nothing', this.#about));
   }
 
-  #unaskable(server: string): GearmanError {
-    return gearmanError('GEARMAN_COULD_NOT_CONNECT', `${server} is in doubt, or not in the pool.`, { server });
+  #whyNotAsked(server: string): GearmanError {
+    const message = `${server} is in doubt, or not in the pool.`;
+    const why = this.#shared.pool.find(server)?.lastError;
+    return why ?? gearmanError('GEARMAN_COULD_NOT_CONNECT', message, { server });
   }
 
   /** One server is asked until the deadline; of several, each while it is up. */

@@ -69,10 +69,20 @@ export function checkWorkload(workload: unknown, what = 'The workload'): Workloa
     const advice = 'Serialize it first, for example with JSON.stringify.';
     throw invalidArgument(`${what} must be a string or a Uint8Array, not ${kindOf(workload)}. ${advice}`);
   }
+  if (workload.length === 0 && typeof workload !== 'string') refuseDetached(workload, what);
   if (workload.length * 3 <= MAX_DATA_BYTES) return workload;
   const bytes = Buffer.byteLength(workload);
   if (bytes > MAX_DATA_BYTES) throw tooLarge(what, bytes, MAX_DATA_BYTES, 'Store it elsewhere and send a reference.');
   return workload;
+}
+
+/** Bytes whose memory was transferred to somebody else look as if they were none, and cannot be copied. */
+function refuseDetached(bytes: Uint8Array, what: string): void {
+  try {
+    new Uint8Array(bytes.buffer);
+  } catch (cause) {
+    throw invalidArgument(`${what} has lost its memory: it was transferred. Pass a copy.`, { cause });
+  }
 }
 
 /** A job handle: 1 to 63 bytes of printable ASCII. */

@@ -21,7 +21,8 @@ export function maxByteLength(argument: Argument): number {
 /** Writes an argument and returns the offset behind it. The target must have room for its bytes. */
 export function writeArgument(target: Buffer, offset: number, argument: Argument): number {
   if (typeof argument !== 'string') {
-    target.set(argument, offset);
+    // None are copied of memory that was transferred away since it was checked: that would throw in the middle of a packet.
+    if (argument.byteLength > 0) target.set(argument, offset);
     return offset + argument.byteLength;
   }
   if (argument.length <= BY_HAND) {

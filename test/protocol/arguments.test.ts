@@ -131,6 +131,14 @@ describe('a workload', () => {
     );
   });
 
+  it('is refused when its memory was transferred away', () => {
+    for (const bytes of [new Uint8Array(8), Buffer.from(new ArrayBuffer(8), 2, 4)]) {
+      structuredClone(bytes, { transfer: [bytes.buffer] });
+      refuses(() => checkWorkload(bytes), INVALID, /has lost its memory: it was transferred. Pass a copy/);
+    }
+    assert.equal(checkWorkload(new Uint8Array(new ArrayBuffer(8), 8)).length, 0);
+  });
+
   it('may have as many bytes as the length of a packet can say, but for 8 KiB for the names', () => {
     // A stand-in: no test needs four gigabytes.
     const sized = (byteLength: number): Uint8Array =>

@@ -184,6 +184,18 @@ describe('a batch', () => {
     }
   });
 
+  it('stays in step when memory is transferred away before it was copied', () => {
+    const batch = new Batch('REQ');
+    const bytes = new Uint8Array(100);
+    structuredClone(bytes, { transfer: [bytes.buffer] });
+    batch.addWithData(BG, ['f', 'u'], bytes);
+    batch.addJob(BG, 'f', 'v', bytes);
+    assert.deepEqual(
+      Buffer.concat(batch.take()),
+      Buffer.concat([encode('REQ', BG, ['f', 'u']), encode('REQ', BG, ['f', 'v'])]),
+    );
+  });
+
   it('has arguments as bytes, too, and keeps bytes that are no UTF-8', () => {
     const batch = new Batch('REQ');
     const bytes = Buffer.from([0xff, 0xfe, 0x80]);

@@ -156,7 +156,16 @@ export function describe(error: unknown): string {
 
 /** The same thrown value as an Error. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(textOf(thrown));
+  return isError(thrown) ? thrown : new Error(textOf(thrown));
+}
+
+/** Of some values one cannot even ask what they are. */
+function isError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error;
+  } catch {
+    return false;
+  }
 }
 
 /** Some values have no text, or throw when they are asked for it. */

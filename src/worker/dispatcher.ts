@@ -16,7 +16,7 @@ export interface DispatcherOwner {
   onJobEnd(task: Task): void;
   onConnect(server: string): void;
   onDisconnect(server: string, error: GearmanError): void;
-  /** No job runs, and none is asked for: no server has one, or no more are wanted. */
+  /** No job runs, and every server that has the functions has said that it has none; or no more are wanted. */
   onIdle(): void;
   /** After {@link Dispatcher.close}: every socket is closed. */
   onGone(): void;
@@ -34,8 +34,8 @@ export class Dispatcher implements SessionOwner, TaskOwner {
   readonly #common: Lane;
   /** The lane of each function, by its name on the wire. */
   readonly #lanes = new Map<string, Lane>();
-  /** The lanes of functions that were removed, by their names: jobs of theirs may run. */
-  readonly #former = new Map<string, Lane>();
+  /** How many jobs of each function run, by its name on the wire. */
+  readonly #runningOf = new Map<string, number>();
   /** In the order in which they are asked for a job. */
   readonly #sessions: Session[] = [];
   /** Sessions that close. */
@@ -58,7 +58,7 @@ export class Dispatcher implements SessionOwner, TaskOwner {
     this.#settings = settings;
     this.#addresses = addresses;
     this.#owner = owner;
-    this.#common = new Lane(settings.concurrency);
+    this.#common = new Lane(settings.concurrency, () => 0);
     this.#left = settings.maxJobs;
   }
 
@@ -86,10 +86,11 @@ export class Dispatcher implements SessionOwner, TaskOwner {
     return this.#lanes.has(name);
   }
 
-  /** Adds a function by its name on the wire; the servers learn of it at once if they have the others. */
-  add(name: string, fn: WorkerFunction): void {
-    const { concurrency } = fn.settings;
-    const lane = concurrency === undefined ? this.#common : new Lane(concurrency, this.#former.get(name));
+  /** Adds a function; the servers learn of it at once if they have the others. */
+  add(fn: WorkerFunction): void {
+    const { nameOnWire: name, settings } = fn;
+    const running = (): number => this.#runningOf.get(name) ?? 0;
+    const lane = settings.concurrency === undefined ? this.#common : new Lane(settings.concurrency, running);
     const isNew = lane.functions.size === 0;
     lane.functions.set(name, fn);
     this.#lanes.set(name, lane);
@@ -104,7 +105,6 @@ export class Dispatcher implements SessionOwner, TaskOwner {
     if (lane === undefined) return;
     this.#lanes.delete(name);
     lane.functions.delete(name);
-    if (lane !== this.#common) this.#former.set(name, lane);
     for (const session of this.#sessionsOf(lane)) {
       if (lane.functions.size === 0) this.#leave(session);
       else session.replace();
@@ -144,7 +144,9 @@ export class Dispatcher implements SessionOwner, TaskOwner {
       if (session === undefined) return;
       // To the end of the line, so that each server has its turn.
       this.#sessions.push(session);
-      this.#take(session.lane);
+      this.#taken++;
+      this.#left--;
+      session.lane.ask();
       session.grab();
     }
   }
@@ -154,9 +156,11 @@ export class Dispatcher implements SessionOwner, TaskOwner {
     if (fn === undefined) {
       // It was removed while the request was under way.
       this.onUnused(session.lane);
-      session.released(link, assignment.handle);
+      session.released(link, true);
       return;
     }
+    session.lane.answered();
+    this.#runningOf.set(fn.nameOnWire, (this.#runningOf.get(fn.nameOnWire) ?? 0) + 1);
     const task = new Task(this, session, { link, assignment, fn });
     link.hold(task);
     this.#running++;
@@ -165,15 +169,20 @@ export class Dispatcher implements SessionOwner, TaskOwner {
   }
 
   onTaskEnd(task: Task): void {
+    const { nameOnWire } = task.fn;
+    const others = (this.#runningOf.get(nameOnWire) ?? 0) - 1;
+    if (others > 0) this.#runningOf.set(nameOnWire, others);
+    else this.#runningOf.delete(nameOnWire);
     this.#running--;
-    this.#giveBack(task.session.lane);
+    this.#taken--;
     this.#owner.onJobEnd(task);
     this.#onFree();
   }
 
   onUnused(lane: Lane): void {
     this.#left++;
-    this.#giveBack(lane);
+    this.#taken--;
+    lane.answered();
     this.#onFree();
   }
 
@@ -207,18 +216,14 @@ export class Dispatcher implements SessionOwner, TaskOwner {
 
   #onFree(): void {
     this.onReady();
-    if (this.#taken === 0) this.#owner.onIdle();
+    if (this.#taken === 0 && this.#hasNothing) this.#owner.onIdle();
   }
 
-  #take(lane: Lane): void {
-    this.#taken++;
-    this.#left--;
-    lane.take();
-  }
-
-  #giveBack(lane: Lane): void {
-    this.#taken--;
-    lane.giveBack();
+  /** Whether no job is wanted, or every server that has the functions has said that it has none. */
+  get #hasNothing(): boolean {
+    if (this.#state !== 'started' || this.#isPaused || this.isSpent) return true;
+    const registered = this.#sessions.filter(({ isRegistered }) => isRegistered);
+    return registered.length > 0 && registered.every(({ isAsleep }) => isAsleep);
   }
 
   #open(lane: Lane): void {

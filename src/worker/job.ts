@@ -32,7 +32,7 @@ export class Job {
   readonly unique: string;
   /** The payload, exactly as it was submitted. */
   readonly workload: Buffer;
-  /** The function that reduces the results; none unless the function has the option `reducer` and the job says so. */
+  /** The function that reduces the results; none unless the job has one and the worker asks for it, which the option `reducer` of a function makes it do. */
   readonly reducer: string | undefined;
   /** Name of the job server that the job came from. */
   readonly server: string;

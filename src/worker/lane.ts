@@ -17,6 +17,7 @@ export type JobHandler = (job: Job) => JobResult | void | Promise<JobResult | vo
 export interface WorkerFunction {
   /** As it was registered. */
   readonly name: string;
+  readonly nameOnWire: string;
   readonly handler: JobHandler;
   readonly settings: FunctionSettings;
 }
@@ -26,35 +27,32 @@ export class Lane {
   /** The functions, by their names on the wire. */
   readonly functions: Map<string, WorkerFunction> = new Map<string, WorkerFunction>();
   readonly #limit: number;
-  #taken = 0;
-  #former: Lane | undefined;
+  readonly #running: () => number;
+  /** Requests for a job that are not answered. */
+  #asked = 0;
 
   /**
-   * @param limit - how many places it has: jobs that run, and requests for a job
-   * @param former - the lane of the same function before it was removed and added again, whose jobs may run
+   * @param limit - how many places it has, for jobs that run and requests for one
+   * @param running - how many of its jobs run
    */
-  constructor(limit: number, former?: Lane) {
+  constructor(limit: number, running: () => number) {
     this.#limit = limit;
-    this.#former = former;
+    this.#running = running;
   }
 
   /** Whether it has a place for a job. */
   get hasRoom(): boolean {
-    return this.taken < this.#limit;
+    return this.#asked + this.#running() < this.#limit;
   }
 
-  /** How many places are taken. */
-  get taken(): number {
-    if (this.#former?.taken === 0) this.#former = undefined;
-    return this.#taken + (this.#former?.taken ?? 0);
+  /** A place is taken by a request for a job. */
+  ask(): void {
+    this.#asked++;
   }
 
-  take(): void {
-    this.#taken++;
-  }
-
-  giveBack(): void {
-    this.#taken--;
+  /** The request was answered, or never will be. */
+  answered(): void {
+    this.#asked--;
   }
 
   /** How it asks for a job. */

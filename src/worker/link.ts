@@ -129,6 +129,10 @@ export class Link extends Timed implements ConnectionOwner {
   /** Who waits for room in the socket. */
   readonly #whenRoom: (() => void)[] = [];
   #state: 'connecting' | 'up' | 'dead' = 'connecting';
+  /** When something came last. */
+  #heardMs = 0;
+  /** When the server last answered a request, took what was said before it, or had none to answer. */
+  #progressMs = 0;
   #isFlushing = false;
   /** GRAB_JOBs without an answer. */
   grabs = 0;
@@ -155,6 +159,7 @@ export class Link extends Timed implements ConnectionOwner {
     this.grabs++;
     this.#send(
       new Grab(type, (assignment) => {
+        this.#progressMs = this.#world.deadlines.now();
         this.grabs--;
         this.#owner.onGrabbed(this, assignment);
       }),
@@ -223,18 +228,39 @@ export class Link extends Timed implements ConnectionOwner {
 
   onUp(): void {
     this.#state = 'up';
+    this.#heardMs = this.#world.deadlines.now();
     this.#owner.onUp(this);
     this.#world.deadlines.start(this, this.#world.settings.heartbeat);
   }
 
-  /** Finds out whether the server lives while jobs run and nothing is asked: what they lead to may be for nobody. */
+  /**
+   * Finds out whether a server lives that is asked for nothing: what running jobs lead to may be for nobody. One that is asked and says
+   * something is to answer, too.
+   */
   override onDue(): void {
-    if (this.#jobs.size > 0 && this.#connection.pending === 0) this.#connection.askForLife();
-    this.#world.deadlines.start(this, this.#world.settings.heartbeat);
+    const { deadlines, settings } = this.#world;
+    const { heartbeat } = settings;
+    const now = deadlines.now();
+    deadlines.start(this, heartbeat);
+    if (this.#connection.pending === 0) {
+      this.#progressMs = now;
+      if (now - this.#heardMs >= heartbeat) this.#connection.askForLife();
+    } else if (now - this.#progressMs >= 2 * heartbeat) {
+      const within = `${String(2 * heartbeat)} ms (twice the option heartbeat)`;
+      const message = `${this.server} did not answer what it was asked within ${within}.`;
+      this.destroy(gearmanError('GEARMAN_LOST_CONNECTION', message, { server: this.server }));
+    }
   }
 
-  onHeard(): void {}
-  onSent(): void {}
+  onHeard(): void {
+    this.#heardMs = this.#world.deadlines.now();
+  }
+
+  /** It cannot answer before it has what was said before. */
+  onSent(): void {
+    this.#progressMs = this.#world.deadlines.now();
+  }
+
   onAbandoned(): void {}
 
   onRoom(): void {
@@ -283,6 +309,7 @@ export class Link extends Timed implements ConnectionOwner {
 
   #send(request: Request): void {
     if (this.#state === 'dead') return;
+    if (this.#connection.pending === 0) this.#progressMs = this.#world.deadlines.now();
     this.#connection.send(request);
     this.#flushSoon();
   }

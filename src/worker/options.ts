@@ -66,6 +66,9 @@ export interface FunctionSettings {
 const WORKER_KEYS = [...SERVER_KEYS, 'id', 'concurrency', 'maxJobs', 'idleTimeout'];
 const FUNCTION_KEYS = ['timeout', 'onTimeout', 'concurrency', 'reducer', 'serverTimeout'];
 
+/** Each place is a request for a job whenever a server wakes the worker. */
+const MOST_PLACES = 65_536;
+
 /** gearmand cuts a longer one. */
 const MAX_ID_BYTES = 127;
 
@@ -76,7 +79,7 @@ export function readWorkerOptions(given: GearmanWorkerOptions): WorkerSettings {
   return {
     ...readServerOptions(options),
     id: id === undefined ? id : checkId(id),
-    concurrency: checkCount('concurrency', concurrency),
+    concurrency: checkCount('concurrency', concurrency, MOST_PLACES),
     maxJobs: maxJobs === undefined ? Infinity : checkCount('maxJobs', maxJobs),
     idleTimeout: checkTime('idleTimeout', idleTimeout),
     maxInFlight: Infinity,

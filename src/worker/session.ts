@@ -66,8 +66,8 @@ export class Session extends Timed implements LinkOwner {
   #asleepSinceMs = 0;
   /** It woke by itself: one place is enough to find out whether there are jobs, or whether the server lives. */
   #isProbing = false;
-  /** The job that was given back last. */
-  #gaveBack: string | undefined;
+  /** When a connection took the place of one that gave a job back, or will. */
+  #replacedMs = -Infinity;
   /** How often in turn a NOOP came soon and found no job. */
   #falseAlarms = 0;
 
@@ -82,6 +82,11 @@ export class Session extends Timed implements LinkOwner {
   /** Whether it may be asked for a job. */
   get isAwake(): boolean {
     return this.#state.name === 'awake';
+  }
+
+  /** Whether the server had no job when it was asked last. */
+  get isAsleep(): boolean {
+    return this.#state.name === 'asleep';
   }
 
   /** Whether the server has its functions, or did until a connection took the place of another a moment ago. */
@@ -113,9 +118,9 @@ export class Session extends Timed implements LinkOwner {
     this.#endIfEmpty(link);
   }
 
-  /** The link does not hold a job any more. Where one is given back, by its handle, the link is to be closed: the server takes it back then. */
-  released(link: Link, givenBack: string | undefined): void {
-    if (givenBack !== undefined && this.#isActive(link)) this.#giveBack(link, givenBack);
+  /** The link does not hold a job any more. Where one is given back the link is to be closed: the server takes it back then. */
+  released(link: Link, isGivenBack: boolean): void {
+    if (isGivenBack && this.#isActive(link)) this.#giveBack(link);
     else if (!this.#isActive(link)) this.#endIfEmpty(link);
   }
 
@@ -204,26 +209,26 @@ export class Session extends Timed implements LinkOwner {
     this.#deadlines.stop(this);
   }
 
-  /** A job that is given back again and again does not make a connection each time without a pause. */
-  #giveBack(link: Link, handle: string): void {
-    const isAgain = this.#gaveBack === handle;
-    this.#gaveBack = handle;
-    if (!isAgain) {
+  /** However many jobs are given back, and however often, one connection takes the place of another in so much time. */
+  #giveBack(link: Link): void {
+    const now = this.#deadlines.now();
+    this.#replacedMs = Math.max(now, this.#replacedMs + this.#owner.world.settings.backoff.min);
+    if (this.#replacedMs === now) {
       this.replace();
       return;
     }
     this.#state = { name: 'paused' };
-    this.#deadlines.start(this, this.#owner.world.settings.backoff.min);
+    this.#deadlines.start(this, this.#replacedMs - now);
     this.#endIfEmpty(link);
   }
 
   #onRegistered(link: Link): void {
     if (!this.#isActive(link) || this.#state.name !== 'registering') return;
-    this.#registeredMs = this.#deadlines.now();
     debug.worker('%s has %s', this.address.name, [...this.lane.functions.keys()].join(', '));
     this.#wake(link);
     if (this.#isRegistered) return;
     this.#isRegistered = true;
+    this.#registeredMs = this.#deadlines.now();
     this.#owner.onRegistered(this);
   }
 

@@ -26,9 +26,9 @@ export interface TaskOwner {
 /** See the head of this file. */
 export class Task extends Timed implements HeldJob {
   readonly job: Job;
+  readonly fn: WorkerFunction;
   /** Where the job came from. */
   readonly session: Session;
-  readonly #function: WorkerFunction;
   readonly #link: Link;
   readonly #owner: TaskOwner;
   readonly #abort = new Abort();
@@ -41,7 +41,7 @@ export class Task extends Timed implements HeldJob {
     super();
     this.job = new Job(job.link, job.assignment, job.fn.name, this.#abort);
     this.session = session;
-    this.#function = job.fn;
+    this.fn = job.fn;
     this.#link = job.link;
     this.#owner = owner;
   }
@@ -50,7 +50,7 @@ export class Task extends Timed implements HeldJob {
   async run(): Promise<void> {
     // Who heard that it starts may have cut it off.
     if (this.outcome === undefined) {
-      this.#owner.deadlines.start(this, this.#function.settings.timeout);
+      this.#owner.deadlines.start(this, this.fn.settings.timeout);
       try {
         this.#complete(await this.#call());
       } catch (error) {
@@ -65,18 +65,18 @@ export class Task extends Timed implements HeldJob {
 
   async #call(): Promise<unknown> {
     const { handle, unique, server } = this.job;
-    const context = () => ({ function: this.#function.name, handle, unique, server });
+    const context = () => ({ function: this.fn.name, handle, unique, server });
     let result: unknown;
     // What the handler returns is not for those who listen to the channel.
     await traceJob(context, async () => {
-      result = await this.#function.handler(this.job);
+      result = await this.fn.handler(this.job);
     });
     return result;
   }
 
   /** The handler has taken too long. */
   override onDue(): void {
-    const { timeout, onTimeout } = this.#function.settings;
+    const { timeout, onTimeout } = this.fn.settings;
     const message = `The job ${this.job.handle} took longer than ${String(timeout)} ms (the option timeout of ${this.job.function}).`;
     const error = gearmanError('GEARMAN_TIMEOUT', message, { handle: this.job.handle, function: this.job.function });
     this.#end(onTimeout, error);
@@ -114,7 +114,7 @@ export class Task extends Timed implements HeldJob {
     else if (outcome === 'exception') this.#link.finish(TYPE.WORK_EXCEPTION, handle, data);
     else if (outcome === 'fail') this.#link.finish(TYPE.WORK_FAIL, handle);
     this.#link.release(this);
-    this.session.released(this.#link, outcome === 'retry' ? handle : undefined);
+    this.session.released(this.#link, outcome === 'retry');
   }
 }
 

@@ -32,7 +32,7 @@ export interface GearmanWorkerEvents {
   connect: [server: string];
   /** A job server does not have them any more, or could not be reached, and why; once until it is connected. */
   disconnect: [server: string, error: GearmanError];
-  /** No job runs, and no server has one. */
+  /** No job runs, and every server that is connected has said that it has none; or no more are wanted. */
   idle: [];
 }
 
@@ -65,8 +65,11 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
   #state: 'new' | 'started' | 'closing' | 'closed' = 'new';
   /** It was started and keeps the process alive. */
   #isHeld = false;
+  #isPaused = false;
   /** Nothing has been done since the last `idle`. */
   #isIdle = true;
+  /** It does not wait for handlers any more, but for a second. */
+  #isCut = false;
   /** Every socket is closed. */
   #isGone = false;
   readonly #grace = new Later(() => {
@@ -111,7 +114,7 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
     if (this.#dispatcher.has(onWire)) {
       throw invalidArgument(`The worker has the function ${name} already. Remove it first.`, { function: name });
     }
-    this.#dispatcher.add(onWire, { name, handler, settings });
+    this.#dispatcher.add({ name, nameOnWire: onWire, handler, settings });
     return this;
   }
 
@@ -139,12 +142,16 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
 
   /** Asks for no more jobs; those that run go on. */
   pause(): this {
+    this.#deadlines.stop(this.#idleness);
+    this.#isPaused = true;
     this.#dispatcher.pause(true);
     return this;
   }
 
   /** Takes {@link GearmanWorker.pause} back. */
   resume(): this {
+    this.#isPaused = false;
+    this.#awaitJob();
     this.#dispatcher.pause(false);
     return this;
   }
@@ -171,10 +178,14 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
     this.#deadlines.stop(cut);
   }
 
-  /** Leaves now: aborts the signals of the jobs that run and gives the jobs back to their servers. */
+  /**
+   * Leaves now: aborts the signals of the jobs that run and gives the jobs back to their servers. So it does with a job that has
+   * ended and whose result has not left yet.
+   */
   destroy(): void {
     this.#shutDown();
-    if (this.#state === 'closing') this.#deadlines.start(this.#grace, GRACE_MS);
+    if (this.#state === 'closing' && !this.#isCut) this.#deadlines.start(this.#grace, GRACE_MS);
+    this.#isCut = true;
     this.#dispatcher.destroy(gearmanError('GEARMAN_SHUTDOWN', 'The worker was cut off.'));
   }
 
@@ -187,7 +198,7 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
     this.#state = 'started';
     this.#deadlines.hold();
     this.#isHeld = true;
-    this.#deadlines.start(this.#idleness, this.#settings.idleTimeout);
+    this.#awaitJob();
     debug.worker('started');
     this.#dispatcher.start();
   }
@@ -231,6 +242,7 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
   #onJobEnd({ job, outcome = 'complete', error }: Task): void {
     if (error !== undefined) this.#tell('job:error', job, error);
     this.#tell('job:end', job, outcome);
+    this.#awaitJob();
     if (this.#isGone && !this.#dispatcher.isRunning) this.#finish();
   }
 
@@ -247,7 +259,12 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
     this.#isIdle = true;
     this.#tell('idle');
     if (this.#dispatcher.isSpent) void this.close();
-    else if (this.#state === 'started') this.#deadlines.start(this.#idleness, this.#settings.idleTimeout);
+  }
+
+  /** From now on it has nothing to do, unless it has. */
+  #awaitJob(): void {
+    if (this.#state !== 'started' || this.#isPaused || this.#dispatcher.isRunning) return;
+    this.#deadlines.start(this.#idleness, this.#settings.idleTimeout);
   }
 
   #tell<Name extends keyof GearmanWorkerEvents>(name: Name, ...args: GearmanWorkerEvents[Name]): void {

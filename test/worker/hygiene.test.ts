@@ -70,7 +70,20 @@ describe('the events of a worker', () => {
     clock.advance(50);
     await once(worker, 'connect');
     const lost = (run.job.signal.reason as GearmanError).message;
-    assert.deepEqual(tellings, [`error H:1 ${lost}`, 'end H:1 lost', 'idle', `connect ${peer.name}`]);
+    assert.deepEqual(tellings, [`error H:1 ${lost}`, 'end H:1 lost', `connect ${peer.name}`], 'and not of idleness');
+  });
+
+  it('tell of no idleness while a job that was given back may come again', async (t) => {
+    const { worker, peer, connection, hands } = await working(t);
+    const tellings = tellingsOf(worker);
+    connection.send(jobAssignUniq('H:1'));
+    (await hands.run(0)).fail(new JobRetry('later'));
+    const next = await peer.connection(1);
+    await next.seen('GRAB_JOB_UNIQ');
+    assert.deepEqual(tellings.splice(0), ['start H:1', 'error H:1 later', 'end H:1 retry']);
+    next.send(noJob);
+    await next.seen('PRE_SLEEP');
+    assert.deepEqual(tellings, ['idle']);
   });
 
   it('tell once that no job runs and no server has one, after each time that there was one', async (t) => {

@@ -11,7 +11,7 @@ import { isPending, settleDown } from '../support/client.js';
 import { Clock } from '../support/clock.js';
 import { Peer, echoRes, errorPacket } from '../support/peer.js';
 import { runScript } from '../support/process.js';
-import { attend, digested, handOut, jobAssignUniq, noJob, workerOf, working } from '../support/worker.js';
+import { attend, digested, handOut, jobAssignUniq, noJob, workerOf, working, type Working } from '../support/worker.js';
 
 const silent = (): void => undefined;
 const echo = echoRes(Buffer.alloc(0));
@@ -197,7 +197,91 @@ describe('a connection all of whose places are taken', () => {
   });
 });
 
+describe('a server that says something and does not answer', () => {
+  /** Says NOOP for so long, in steps that leave the worker time to read. */
+  async function chatter({ clock, connection }: Working, ms: number): Promise<void> {
+    connection.onRequest = silent;
+    for (let passedMs = 0; passedMs < ms; passedMs += 100) {
+      connection.send(encode('RES', TYPE.NOOP));
+      await settleDown();
+      clock.advance(100);
+    }
+  }
+
+  it('is left when a request for a job stays unanswered for twice the heartbeat', async (t) => {
+    const world = await working(t, { heartbeat: 1000 });
+    const down = once(world.worker, 'disconnect');
+    await chatter(world, 3100);
+    const [, error] = (await down) as [string, GearmanError];
+    assert.equal(error.code, 'GEARMAN_LOST_CONNECTION');
+    assert.match(error.message, /did not answer what it was asked within 2000 ms \(twice the option heartbeat\)/);
+  });
+
+  it('does not keep close() from its end', async (t) => {
+    const world = await working(t, { heartbeat: 1000 });
+    world.connection.send(noJob);
+    await world.connection.seen('PRE_SLEEP');
+    const closed = world.worker.close();
+    await chatter(world, 3100);
+    await closed;
+  });
+});
+
+describe('a paused worker', () => {
+  it('asks its servers for a sign of life', async (t) => {
+    const { worker, clock, connection } = await working(t, { heartbeat: 1000 });
+    connection.send(noJob);
+    await connection.seen('PRE_SLEEP');
+    worker.pause();
+    const down = once(worker, 'disconnect');
+    for (let round = 2; round < 5; round++) {
+      for (const ms of [1000, 1000]) {
+        clock.advance(ms);
+        await settleDown();
+      }
+      await connection.seen('ECHO_REQ', round);
+    }
+    connection.onRequest = silent;
+    for (let passedMs = 0; passedMs < 4000; passedMs += 100) {
+      clock.advance(100);
+      await settleDown();
+    }
+    await down;
+  });
+});
+
 describe('a job', () => {
+  it('may throw what cannot even be looked at', async (t) => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const handler = (): never => {
+      // eslint-disable-next-line @typescript-eslint/only-throw-error -- that is what is tested
+      throw proxy;
+    };
+    const { worker, connection } = await working(t, {}, { handler });
+    connection.send(jobAssignUniq('H:1'));
+    await connection.seen('WORK_EXCEPTION');
+    await connection.seen('GRAB_JOB_UNIQ', 2);
+    connection.send(noJob);
+    await worker.close();
+  });
+
+  it('may not return nor send bytes whose memory was transferred away', async (t) => {
+    const { worker, connection, hands } = await working(t, { concurrency: 2 });
+    const errors: string[] = [];
+    worker.on('job:error', (_job, { message }) => errors.push(message));
+    const bytes = new Uint8Array(100);
+    structuredClone(bytes, { transfer: [bytes.buffer] });
+    connection.send(jobAssignUniq('H:1'), jobAssignUniq('H:2'));
+    const [run, other] = [await hands.run(0), await hands.run(1)];
+    assert.throws(() => void run.job.sendData(bytes), { code: 'GEARMAN_INVALID_ARGUMENT' });
+    run.end(bytes);
+    await connection.seen('WORK_EXCEPTION');
+    other.end('result');
+    await connection.seen('WORK_COMPLETE');
+    assert.deepEqual(errors, ['The result of f has lost its memory: it was transferred. Pass a copy.']);
+  });
+
   for (const message of [42, null, undefined, { text: 'x' }, Symbol('x')]) {
     it(`may throw an Error whose message is no text but ${message === null ? 'null' : typeof message}`, async (t) => {
       const handler = (): never => {

@@ -1,10 +1,11 @@
 /** What a worker makes of errors, servers and callers that behave as hardly any do. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { JobRetry } from '../../src/worker/job.js';
 import { isPending, settleDown } from '../support/client.js';
 import { Clock } from '../support/clock.js';
 import { Peer, errorPacket, type Script } from '../support/peer.js';
-import { ByHand, attend, digested, jobAssignUniq, noJob, workerOf, working } from '../support/worker.js';
+import { ByHand, attend, digested, handOut, jobAssignUniq, noJob, workerOf, working } from '../support/worker.js';
 
 const never: Script = () => undefined;
 
@@ -81,7 +82,36 @@ describe("a function's own concurrency", () => {
   });
 });
 
+describe('a function that is given a concurrency of its own while its jobs run', () => {
+  it('is not asked for before they leave it a place', async (t) => {
+    const { worker, peer, connection, hands } = await working(t, { concurrency: 4 });
+    connection.send(jobAssignUniq('H:1'), jobAssignUniq('H:2'), noJob, noJob);
+    const runs = [await hands.run(0), await hands.run(1)];
+    worker.removeFunction('f').addFunction('f', hands.handler, { concurrency: 2 });
+    const own = await peer.connection(1);
+    await own.seen('ECHO_REQ');
+    await settleDown();
+    assert.equal(own.names.includes('GRAB_JOB_UNIQ'), false, 'there is no place yet');
+    runs[0]?.end();
+    await own.seen('GRAB_JOB_UNIQ');
+    await settleDown();
+    assert.equal(own.names.filter((name) => name === 'GRAB_JOB_UNIQ').length, 1);
+  });
+});
+
 describe('destroy()', () => {
+  it('may be called again and again: handlers have a second from the first time on', async (t) => {
+    const { worker, clock, connection, hands } = await working(t);
+    connection.send(jobAssignUniq('H:1'));
+    await hands.run(0);
+    const closed = worker.close();
+    for (let count = 0; count < 5; count++) {
+      worker.destroy();
+      clock.advance(200);
+    }
+    assert.equal(await isPending(closed), false);
+  });
+
   it('in a listener of job:start gives the job back, and its handler is not called', async (t) => {
     const { worker, connection, hands } = await working(t);
     worker.once('job:start', () => {
@@ -102,6 +132,26 @@ describe('destroy()', () => {
     (await hands.run(0)).end('result');
     await connection.seen('WORK_COMPLETE');
     await worker.close();
+  });
+});
+
+describe('jobs that are given back in turn', () => {
+  it('make ten connections a second, not one each', async (t) => {
+    const [clock, jobs] = [new Clock(), { next: 0 }];
+    const peer = await Peer.start(
+      t,
+      handOut(() => jobAssignUniq(`H:${jobs.next++ % 2}`)),
+    );
+    const worker = workerOf(t, [peer], { backoff: { min: 100 } }, clock);
+    worker.addFunction('f', () => {
+      throw new JobRetry();
+    });
+    await worker.start();
+    for (let passedMs = 0; passedMs < 1000; passedMs += 10) {
+      clock.advance(10);
+      await settleDown();
+    }
+    assert.ok(peer.connections.length >= 10 && peer.connections.length <= 12, `${peer.connections.length} connections`);
   });
 });
 

@@ -288,8 +288,10 @@ describe('pause()', () => {
     await connection.seen('PRE_SLEEP');
     connection.send(noop);
     await digested(clock, peer);
-    clock.advance(60_000);
-    await digested(clock, peer);
+    for (let count = 0; count < 20; count++) {
+      clock.advance(3000);
+      await digested(clock, peer);
+    }
     const isOfJobs = (name: string): boolean => name !== 'ECHO_REQ';
     assert.deepEqual(connection.names.slice(5).filter(isOfJobs), ['GRAB_JOB_UNIQ', 'WORK_COMPLETE', 'PRE_SLEEP']);
     assert.equal(peer.connections.length, 1);
@@ -371,6 +373,22 @@ describe('maxJobs', () => {
 });
 
 describe('idleTimeout', () => {
+  it('does not pass while the worker is paused', async (t) => {
+    const { worker, clock, peer, connection } = await working(t, { idleTimeout: 1000, heartbeat: Infinity });
+    connection.send(noJob);
+    await connection.seen('PRE_SLEEP');
+    worker.pause();
+    clock.advance(5000);
+    await settleDown();
+    assert.equal(await isPending(connection.closed), true);
+    worker.resume();
+    clock.advance(999);
+    await digested(clock, peer);
+    assert.equal(await isPending(connection.closed), true);
+    clock.advance(1);
+    await connection.closed;
+  });
+
   it('closes the worker when it has had no job for so long, from its start on', async (t) => {
     const { clock, peer, connection } = await working(t, { idleTimeout: 10_000, heartbeat: 3000 });
     for (const round of indexes(3)) {

@@ -43,7 +43,7 @@ export interface JobTrace {
   server: string;
 }
 
-/** Message of the channel `gearman:connection`: a job server changed its state as this client sees it. */
+/** Message of the channel `gearman:connection`: a job server changed its state as a client sees it. Workers have events instead. */
 export interface ConnectionMessage {
   /** Name of the job server. */
   server: string;

@@ -49,22 +49,26 @@ async function runToItsEnd(t: TestContext, code: string): Promise<void> {
   if (code.includes('.watch(')) assert.match(stdout, /done!\n$/);
 }
 
-/** What a function of the examples gets. */
-async function workloadFor(t: TestContext, name: string): Promise<string> {
+/** What a function of the examples gets; what is to be fetched may not be there. */
+async function workloadFor(t: TestContext, name: string, isThere: boolean): Promise<string> {
   if (name !== 'fetch') return 'this is a test';
-  const server = http.createServer((_request, response) => response.end('here')).listen(0, '127.0.0.1');
+  const answer: http.RequestListener = ({ socket }, response) => {
+    if (isThere) response.end('here');
+    else socket.destroy();
+  };
+  const server = http.createServer(answer).listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => server.close());
   return JSON.stringify({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` });
 }
 
-/** Runs an example of a worker until it has done a job, and ends it as a supervisor does. */
-async function runAsWorker(t: TestContext, code: string): Promise<void> {
+/** Runs an example of a worker until it has done a job, and ends it as a supervisor does. Resolves to the number of jobs that are left. */
+async function runAsWorker(t: TestContext, code: string, isThere = true): Promise<number> {
   const gearmand = await Gearmand.start(t);
   const client = new GearmanClient(gearmand.name);
   t.after(() => client.close());
   const name = /addFunction\('(\w+)'/.exec(code)?.[1] ?? assert.fail('the example has no function');
-  const job = await client.submitBackground(name, await workloadFor(t, name));
+  const job = await client.submitBackground(name, await workloadFor(t, name, isThere));
   const { args, options } = await prepare(t, code, gearmand);
   const child = spawn(process.execPath, args, { ...options, stdio: 'inherit' });
   const ended = once(child, 'exit');
@@ -73,6 +77,7 @@ async function runAsWorker(t: TestContext, code: string): Promise<void> {
   child.kill('SIGTERM');
   // Nest ends the process with the signal again when it has shut down.
   assert.deepEqual(await ended, code.includes('enableShutdownHooks') ? [null, 'SIGTERM'] : [0, null]);
+  return (await gearmand.status(name)).jobs;
 }
 
 for (const [file, count] of [
@@ -89,7 +94,14 @@ for (const [file, count] of [
     for (const code of blocks) {
       const isWorker = code.includes('new GearmanWorker');
       const title = code.split('\n').find((line) => /client\.|subscribe\(|addFunction\(/.test(line)) ?? code;
-      it(`runs: ${title.trim()}`, (t) => (isWorker ? runAsWorker(t, code) : runToItsEnd(t, code)));
+      it(`runs: ${title.trim()}`, async (t) => {
+        if (isWorker) assert.equal(await runAsWorker(t, code), 0);
+        else await runToItsEnd(t, code);
+      });
+      if (!code.includes('{ at }')) continue;
+      it('tries again later what fails', async (t) => {
+        assert.equal(await runAsWorker(t, code, false), 1);
+      });
     }
   });
 }

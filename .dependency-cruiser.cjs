@@ -43,7 +43,7 @@ const house = {
   server: {
     files: [
       ...['heap', 'job', 'worker', 'table', 'queue', 'handles', 'options'],
-      ...['session', 'requests', 'commands', 'waits', 'server'],
+      ...['faults', 'session', 'requests', 'commands', 'snapshot', 'waits', 'server'],
     ],
     imports: ['floor', 'protocol'],
   },

@@ -96,7 +96,7 @@ const drop: Command = (desk, words) => {
   if (fn.workers > 0 || fn.running > 0) {
     return encodeLine('ERR there are still connected workers or executing clients');
   }
-  for (const job of desk.queue.drop(fn)) tellFailed(desk, job);
+  desk.queue.drop(fn);
   return OK;
 };
 

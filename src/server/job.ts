@@ -45,6 +45,15 @@ export interface JobDetails {
   readonly reducer: string;
 }
 
+/** What a worker said of its job. */
+export interface Progress {
+  readonly numerator: number;
+  readonly denominator: number;
+}
+
+/** Nothing yet. */
+export const NO_PROGRESS: Progress = { numerator: 0, denominator: 0 };
+
 /** One job, from its submission until it ends. */
 export class Job {
   /** The number in its handle. */
@@ -60,8 +69,7 @@ export class Job {
   isCancelled = false;
   /** How often it was taken from a worker that left or was too slow. */
   retries = 0;
-  numerator = 0;
-  denominator = 0;
+  progress: Progress = NO_PROGRESS;
   /** How many submissions of each listener wait for it. */
   listeners: Map<Listener, number> | undefined;
   /** Who runs it, if anybody does. */

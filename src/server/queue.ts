@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Heap } from './heap.js';
-import { Job, JobFunction, PRIORITIES, type JobDetails, type Listener, type Priority } from './job.js';
+import { Job, JobFunction, NO_PROGRESS, PRIORITIES, type JobDetails, type Listener, type Priority } from './job.js';
 import { JobIndex, JobTable } from './table.js';
 import type { Ability, Worker } from './worker.js';
 
@@ -23,7 +23,7 @@ export type JobState = 'queued' | 'running' | 'done';
 export interface QueueObserver {
   /** It is in this state now; `hasRun` says of one that is done whether it ever ran. */
   onState(job: Job, state: JobState, hasRun: boolean): void;
-  /** It was given up after so many retries: its listeners, which it still has, must hear of it. */
+  /** It is about to be given up: its listeners, which it still has, must hear of it. */
   onGivenUp(job: Job): void;
 }
 
@@ -150,6 +150,7 @@ export class Queue {
     this.#jobs.delete(job);
     this.#indexFor(job.unique, job.workload)?.delete(job);
     for (const listener of job.listeners?.keys() ?? []) listener.waitsFor.delete(job);
+    job.listeners = undefined;
     if (isNews) this.#observer.onState(job, 'done', hasRun);
   }
 
@@ -174,12 +175,13 @@ export class Queue {
     listener.waitsFor.clear();
   }
 
-  /** Forgets a function and ends its queued jobs, of which it returns those that had listeners; only when nobody has to do with it. */
-  drop(fn: JobFunction): Job[] {
+  /** Forgets a function and gives its jobs up; only when nobody works on them. */
+  drop(fn: JobFunction): void {
     this.#functions.delete(fn.name);
-    const jobs = [...this.#jobs].filter((job) => job.fn === fn);
-    for (const job of jobs) this.end(job);
-    return jobs.filter((job) => job.listeners !== undefined);
+    for (const job of [...this.#jobs].filter((each) => each.fn === fn)) {
+      this.#observer.onGivenUp(job);
+      this.end(job);
+    }
   }
 
   /** Milliseconds until {@link onDue} has something to do; `undefined` while nothing has a time. */
@@ -294,7 +296,7 @@ export class Queue {
       return;
     }
     this.#release(job);
-    job.numerator = job.denominator = 0;
+    job.progress = NO_PROGRESS;
     job.fn.push(job);
     this.#observer.onState(job, 'queued', true);
     wake(job.fn);

@@ -120,7 +120,7 @@ const getStatusUnique: Request = ({ queue }, session, packet) => {
 
 function statusOf(job: Job | undefined): string[] {
   if (job === undefined) return ['0', '0', '0', '0'];
-  return ['1', job.holder === undefined ? '0' : '1', String(job.numerator), String(job.denominator)];
+  return ['1', job.holder === undefined ? '0' : '1', String(job.progress.numerator), String(job.progress.denominator)];
 }
 
 function find({ queue, handles }: Desk, handle: string): Job | undefined {
@@ -211,8 +211,7 @@ const workStatus: Request = (desk, session, packet) => {
   if (job === undefined) return;
   const [numerator, denominator] = [packet.latin1(1), packet.latin1(2)];
   // As a C program reads them into 32 bits.
-  job.numerator = leadingNumber(numerator) >>> 0;
-  job.denominator = leadingNumber(denominator) >>> 0;
+  job.progress = { numerator: leadingNumber(numerator) >>> 0, denominator: leadingNumber(denominator) >>> 0 };
   tell(job, (listener) => {
     listener.send(TYPE.WORK_STATUS, [packet.latin1(0), numerator, denominator]);
   });

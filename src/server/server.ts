@@ -1,10 +1,11 @@
 /// <reference types="node" preserve="true" />
 /** The embedded job server's public face: accepts connections, and brings sessions, queue and time together. */
 import type { Duplex } from 'node:stream';
-import { describe, gearmanError, invalidArgument } from '../errors.js';
+import { describe, gearmanError, invalidArgument, type GearmanError } from '../errors.js';
 import { debug } from '../observe.js';
 import { nodeRuntime, type Listener, type Runtime, type Timer } from '../runtime.js';
 import { answerLine, type CommandDesk } from './commands.js';
+import { Faults, type Fault } from './faults.js';
 import { Handles } from './handles.js';
 import {
   readListenOptions,
@@ -13,11 +14,32 @@ import {
   type JobServerSettings,
   type ListenOptions,
 } from './options.js';
-import { Queue, type QueueObserver } from './queue.js';
+import { Queue, type JobState, type QueueObserver } from './queue.js';
 import { carryOut, tellFailed } from './requests.js';
 import { Session, type SessionOwner } from './session.js';
+import { snapshotOf, stateOf, type JobSnapshot } from './snapshot.js';
+import { Waits, type JobTarget, type WaitOptions } from './waits.js';
 
+export { ERROR_CODES, GearmanArgumentError, GearmanError } from '../errors.js';
+export type { GearmanErrorCode, GearmanErrorDetails } from '../errors.js';
+export type {
+  AnswerFault,
+  CutFault,
+  DelayFault,
+  DropFault,
+  ErrorFault,
+  Fault,
+  FaultScope,
+  FreezeFault,
+  GarbleFault,
+  IgnoreFault,
+  RefuseFault,
+  RequestFault,
+} from './faults.js';
 export type { JobServerOptions, ListenOptions } from './options.js';
+export type { JobState } from './queue.js';
+export type { JobSnapshot } from './snapshot.js';
+export type { JobTarget, WaitOptions } from './waits.js';
 
 /** The longest time that a timer of Node takes, about 24.8 days. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -41,6 +63,8 @@ export class JobServer {
   readonly #owner: SessionOwner;
   /** Those that have something to write. */
   #answering: Session[] = [];
+  readonly #faults = new Faults();
+  readonly #waits: Waits;
   #desk: CommandDesk;
   #state: State = { name: 'new' };
   #lastSession = 0;
@@ -57,6 +81,7 @@ export class JobServer {
     this.#settings = readServerOptions(options);
     this.#runtime = runtime;
     this.#handles = new Handles(this.#settings.name);
+    this.#waits = new Waits(runtime, this.#handles);
     this.#desk = this.#newDesk();
     this.#owner = this.#newOwner();
   }
@@ -81,13 +106,13 @@ export class JobServer {
    */
   async listen(options: ListenOptions = {}): Promise<this> {
     const place = readListenOptions(options);
-    if (this.#state.name === 'closed') throw gearmanError('GEARMAN_SHUTDOWN', 'The job server was closed.');
+    if (this.#state.name === 'closed') throw closed();
     if (this.#state.name !== 'new') throw invalidArgument('The job server listens already.');
     const opened = this.#open({ ...place, tls: this.#settings.tls });
     this.#state = { name: 'opening', opened };
     const listener = await opened;
     // It was closed in the meantime, which takes care of the listener.
-    if (this.#isClosed()) throw gearmanError('GEARMAN_SHUTDOWN', 'The job server was closed.');
+    if (this.#isClosed()) throw closed();
     this.#state = { name: 'listening', listener };
     debug.server('listens on %s:%d', listener.host, listener.port);
     return this;
@@ -107,6 +132,53 @@ export class JobServer {
     return this.close();
   }
 
+  /** The jobs that are queued or running, in the order in which they were submitted. Copies, workloads included. */
+  get jobs(): readonly JobSnapshot[] {
+    const jobs = [...this.#desk.queue.jobs].filter((job) => stateOf(job) !== 'done');
+    return jobs.map((job) => snapshotOf(job, this.#handles.of(job.number), stateOf(job)));
+  }
+
+  /**
+   * Waits until a job is in a state, or finds that one which is gone has been. That it leaves the state at once does not matter. Of the
+   * jobs that are gone, at least the last 1,000 are remembered, fewer where their workloads take more than 8 MiB.
+   * @param target - a job handle, or `{ function }` for any job of a function: name the handle where there may be several
+   * @returns the job as it is when that is so
+   * @throws GearmanError `GEARMAN_TIMEOUT`, with what was seen; `GEARMAN_ABORTED`; `GEARMAN_SHUTDOWN`: the job server was closed;
+   *   `GEARMAN_INVALID_ARGUMENT`
+   */
+  async waitFor(target: JobTarget, state: JobState, options: WaitOptions = {}): Promise<JobSnapshot> {
+    if (this.#isClosed()) throw closed();
+    return await this.#waits.until(this.#desk.queue, target, state, options);
+  }
+
+  /**
+   * Misbehaves from now on, for tests of what a client or worker makes of it. Of several faults that fit, the oldest happens.
+   * @returns what ends it; connections that it froze go on
+   * @throws GearmanArgumentError `GEARMAN_INVALID_ARGUMENT`: no such fault, or one that cannot happen to such a packet
+   */
+  misbehave(fault: Fault): () => void {
+    const remove = this.#faults.add(fault);
+    return () => {
+      remove();
+      if (fault.kind === 'freeze') for (const session of this.#sessions) session.thaw();
+    };
+  }
+
+  /**
+   * What a crash and a new start look like from outside: all connections are cut, the queue is lost, and handles begin at 1 again. It
+   * goes on listening meanwhile. Faults and waits stay.
+   * @returns when the old connections are gone
+   * @throws GearmanError `GEARMAN_SHUTDOWN`: it does not listen
+   */
+  async restart(): Promise<void> {
+    if (this.#state.name !== 'listening') throw closed();
+    const ended = Array.from(this.#sessions, (session) => session.destroy('the job server restarts'));
+    this.#stopTimer();
+    this.#desk = this.#newDesk();
+    this.#waits.forget();
+    await Promise.all(ended);
+  }
+
   #isClosed(): boolean {
     return this.#state.name === 'closed';
   }
@@ -124,30 +196,35 @@ export class JobServer {
   }
 
   async #shutDown(state: State): Promise<void> {
-    this.#cutAll('the job server was closed');
+    for (const session of this.#sessions) session.cut('the job server was closed');
+    this.#stopTimer();
+    this.#waits.end(closed());
     if (state.name === 'listening') await state.listener.close();
     if (state.name === 'opening') await state.opened.then((listener) => listener.close()).catch(() => undefined);
   }
 
-  #cutAll(why: string): void {
-    for (const session of this.#sessions) session.cut(why);
+  #stopTimer(): void {
     this.#timer?.timer.cancel();
     this.#timer = undefined;
   }
 
   #accept(socket: Duplex, host: string): void {
-    if (this.#isClosed()) {
+    const fault = this.#faults.onConnection();
+    if (this.#isClosed() || fault?.kind === 'refuse') {
       socket.destroy();
       return;
     }
     const session = new Session(socket, { number: ++this.#lastSession, host }, this.#owner);
     this.#sessions.add(session);
     debug.server('connection %d from %s', session.number, host);
+    if (fault?.kind === 'freeze') session.freeze();
   }
 
   #newDesk(): CommandDesk {
     const observer: QueueObserver = {
-      onState: () => undefined,
+      onState: (job, state, hasRun) => {
+        this.#waits.onState(job, state, hasRun);
+      },
       onGivenUp: (job) => {
         tellFailed(this.#desk, job);
       },
@@ -159,6 +236,8 @@ export class JobServer {
   #newOwner(): SessionOwner {
     return {
       maxPacketSize: this.#settings.maxPacketSize,
+      faults: this.#faults,
+      setTimer: this.#runtime.setTimer,
       onPacket: (session, packet) => {
         carryOut(this.#desk, session, packet);
       },
@@ -214,4 +293,8 @@ export class JobServer {
     timer.hold(false);
     this.#timer = { dueMs, timer };
   }
+}
+
+function closed(): GearmanError {
+  return gearmanError('GEARMAN_SHUTDOWN', 'The job server is closed.');
 }

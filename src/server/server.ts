@@ -20,8 +20,6 @@ import { Session, type SessionOwner } from './session.js';
 import { snapshotOf, stateOf, type JobSnapshot } from './snapshot.js';
 import { Waits, type JobTarget, type WaitOptions } from './waits.js';
 
-export { ERROR_CODES, GearmanArgumentError, GearmanError } from '../errors.js';
-export type { GearmanErrorCode, GearmanErrorDetails } from '../errors.js';
 export type {
   AnswerFault,
   CutFault,
@@ -237,7 +235,7 @@ export class JobServer {
     return {
       maxPacketSize: this.#settings.maxPacketSize,
       faults: this.#faults,
-      setTimer: this.#runtime.setTimer,
+      setTimer: (callback, ms) => this.#runtime.setTimer(callback, ms),
       onPacket: (session, packet) => {
         carryOut(this.#desk, session, packet);
       },

@@ -1,7 +1,7 @@
 /** Misbehaviour on request, for the tests of those who use a job server. */
 import { invalidArgument } from '../errors.js';
-import { checkObject, checkWhole } from './options.js';
 import { PACKET_TYPES } from '../protocol/packet.js';
+import { checkObject, checkWhole } from './options.js';
 
 /** What all faults have in common. */
 export interface FaultScope {
@@ -11,83 +11,59 @@ export interface FaultScope {
   readonly times?: number | undefined;
 }
 
-/** To a request: it, and what follows it on its connection, is carried out `ms` milliseconds later. */
-export interface DelayFault extends FaultScope {
-  readonly kind: 'delay';
-  /** Milliseconds. */
-  readonly ms: number;
-}
-
-/** To a request: it is neither carried out nor answered. */
-export interface IgnoreFault extends FaultScope {
-  readonly kind: 'ignore';
-}
-
-/** To a request: it is not carried out but answered with an ERROR. */
-export interface ErrorFault extends FaultScope {
-  readonly kind: 'error';
-  /** First argument of the ERROR, as `QUEUE_ERROR`. */
-  readonly code: string;
-  /** Second argument of the ERROR. */
-  readonly text: string;
-}
+/**
+ * What happens to a request; `packet` is the name of one.
+ * - `delay`: it, and what follows it on its connection, is carried out `ms` milliseconds later.
+ * - `ignore`: it is neither carried out nor answered.
+ * - `error`: it is not carried out but answered with an ERROR, `code` being one as `QUEUE_ERROR`.
+ * - `freeze`: from it on nothing is read from its connection until the fault is undone. Without `packet`, nothing is read from new
+ *   connections at all, as if the server's process stood still.
+ */
+export type RequestFault = FaultScope &
+  (
+    | { readonly kind: 'delay'; readonly ms: number }
+    | { readonly kind: 'ignore' }
+    | { readonly kind: 'error'; readonly code: string; readonly text: string }
+    | { readonly kind: 'freeze' }
+  );
 
 /**
- * To a request: from it on nothing is read from its connection, until the fault is undone. Without `packet`, nothing is read from new
- * connections at all, as if the server's process stood still.
+ * What happens to an answer, or to what is sent without a request; `packet` is the name of one.
+ * - `drop`: what was asked for is done, and the packet is not sent.
+ * - `cut`: the connection ends when `after` bytes of the packet are sent, none by default.
+ * - `garble`: its first byte is wrong, so that it is no packet.
  */
-export interface FreezeFault extends FaultScope {
-  readonly kind: 'freeze';
-}
+export type AnswerFault = FaultScope &
+  (
+    | { readonly kind: 'drop' }
+    | { readonly kind: 'cut'; readonly after?: number | undefined }
+    | { readonly kind: 'garble' }
+  );
 
-/** To an answer: what was asked for is done, and this packet of the answer is not sent. */
-export interface DropFault extends FaultScope {
-  readonly kind: 'drop';
-}
-
-/** To an answer: the connection ends within it. */
-export interface CutFault extends FaultScope {
-  readonly kind: 'cut';
-  /** How many bytes of the packet are still sent; none by default. */
-  readonly after?: number | undefined;
-}
-
-/** To an answer: its first byte is wrong, so that it is no packet. */
-export interface GarbleFault extends FaultScope {
-  readonly kind: 'garble';
-}
-
-/** To a connection: it is closed as soon as it was accepted. Takes no `packet`. */
-export interface RefuseFault extends FaultScope {
+/** A connection is closed as soon as it was accepted. */
+export interface RefuseFault extends Pick<FaultScope, 'times'> {
+  /** Tells faults apart. */
   readonly kind: 'refuse';
 }
-
-/** What happens to a request. */
-export type RequestFault = DelayFault | IgnoreFault | ErrorFault | FreezeFault;
-
-/** What happens to an answer. */
-export type AnswerFault = DropFault | CutFault | GarbleFault;
 
 /** One way of misbehaving; `kind` says which. Lines of the text protocol are only frozen and refused. */
 export type Fault = RequestFault | AnswerFault | RefuseFault;
 
-type Side = 'request' | 'answer' | 'connection';
-
-/** What each kind happens to, and which options it has beside those of {@link FaultScope}. */
-const KINDS: Readonly<Record<Fault['kind'], { side: Side; keys: readonly string[] }>> = {
-  delay: { side: 'request', keys: ['ms'] },
-  ignore: { side: 'request', keys: [] },
-  error: { side: 'request', keys: ['code', 'text'] },
-  freeze: { side: 'request', keys: [] },
-  drop: { side: 'answer', keys: [] },
-  cut: { side: 'answer', keys: ['after'] },
-  garble: { side: 'answer', keys: [] },
-  refuse: { side: 'connection', keys: [] },
+/** Which options each kind has. */
+const KEYS: Readonly<Record<Fault['kind'], readonly string[]>> = {
+  delay: ['packet', 'ms'],
+  ignore: ['packet'],
+  error: ['packet', 'code', 'text'],
+  freeze: ['packet'],
+  drop: ['packet'],
+  cut: ['packet', 'after'],
+  garble: ['packet'],
+  refuse: [],
 };
 
-interface Armed<F extends Fault = Fault> {
+interface Armed<F extends Fault> {
   readonly fault: F;
-  /** Any type's number for `undefined`. */
+  /** The packet type that it applies to; any for `undefined`. */
   readonly type: number | undefined;
   left: number;
 }
@@ -106,14 +82,16 @@ export class Faults {
    */
   add(given: unknown): () => void {
     const fault = readFault(given);
-    const { side } = KINDS[fault.kind];
-    const type = fault.packet === undefined ? undefined : typeNamed(fault.packet, side);
-    const armed = { fault, type, left: fault.times ?? Infinity };
-    const list = this.#listOf(side) as Armed[];
-    list.push(armed);
-    return () => {
-      if (list.includes(armed)) list.splice(list.indexOf(armed), 1);
-    };
+    switch (fault.kind) {
+      case 'refuse':
+        return arm(this.#connections, fault, undefined);
+      case 'drop':
+      case 'cut':
+      case 'garble':
+        return arm(this.#answers, fault, typeNamed(fault.packet, 'answer'));
+      default:
+        return arm(this.#requests, fault, typeNamed(fault.packet, 'request'));
+    }
   }
 
   /** What happens to a request of that type, if anything. */
@@ -127,17 +105,19 @@ export class Faults {
   }
 
   /** What happens to a connection that comes: it is refused, or accepted and not read. */
-  onConnection(): RefuseFault | FreezeFault | undefined {
-    const refused = happen(this.#connections, undefined);
-    if (refused !== undefined) return refused;
+  onConnection(): 'refuse' | 'freeze' | undefined {
+    if (happen(this.#connections, undefined) !== undefined) return 'refuse';
     const freezing = this.#requests.filter(({ fault, type }) => fault.kind === 'freeze' && type === undefined);
-    return happen(freezing, undefined) as FreezeFault | undefined;
+    return happen(freezing, undefined)?.kind === 'freeze' ? 'freeze' : undefined;
   }
+}
 
-  #listOf(side: Side): unknown {
-    if (side === 'request') return this.#requests;
-    return side === 'answer' ? this.#answers : this.#connections;
-  }
+function arm<F extends Fault>(list: Armed<F>[], fault: F, type: number | undefined): () => void {
+  const armed = { fault, type, left: fault.times ?? Infinity };
+  list.push(armed);
+  return () => {
+    if (list.includes(armed)) list.splice(list.indexOf(armed), 1);
+  };
 }
 
 function happen<F extends Fault>(list: readonly Armed<F>[], type: number | undefined): F | undefined {
@@ -149,12 +129,11 @@ function happen<F extends Fault>(list: readonly Armed<F>[], type: number | undef
 
 function readFault(given: unknown): Fault {
   const kind = (given as { kind?: unknown } | null | undefined)?.kind;
-  if (typeof kind !== 'string' || !Object.hasOwn(KINDS, kind)) {
-    throw invalidArgument(`The kind of a fault is one of ${Object.keys(KINDS).join(', ')}.`);
+  if (typeof kind !== 'string' || !Object.hasOwn(KEYS, kind)) {
+    throw invalidArgument(`The kind of a fault is one of ${Object.keys(KEYS).join(', ')}.`);
   }
-  const { keys, side } = KINDS[kind as Fault['kind']];
-  const scope = side === 'connection' ? ['kind', 'times'] : ['kind', 'packet', 'times'];
-  const fault = { ...(checkObject(`the fault ${kind}`, given, [...scope, ...keys]) as Fault) };
+  const keys = ['kind', 'times', ...KEYS[kind as Fault['kind']]];
+  const fault = { ...(checkObject(`the fault ${kind}`, given, keys) as Fault) };
   if (fault.times !== undefined) checkWhole('times', fault.times, 1, Number.MAX_SAFE_INTEGER);
   if (fault.kind === 'delay') checkWhole('ms', fault.ms, 0, LONGEST_DELAY_MS);
   if (fault.kind === 'cut') checkWhole('after', fault.after ?? 0, 0, Number.MAX_SAFE_INTEGER);
@@ -167,7 +146,8 @@ function checkText(text: unknown): void {
   throw invalidArgument('The code and the text of an ERROR are strings of printable ASCII.');
 }
 
-function typeNamed(name: string, side: Side): number {
+function typeNamed(name: string | undefined, side: 'request' | 'answer'): number | undefined {
+  if (name === undefined) return undefined;
   const type = PACKET_TYPES.find((each) => each?.name === name);
   const fits = type?.senders.some((sender) => (sender === 'server') === (side === 'answer'));
   if (type !== undefined && fits === true) return type.number;

@@ -20,20 +20,7 @@ import { Session, type SessionOwner } from './session.js';
 import { snapshotOf, stateOf, type JobSnapshot } from './snapshot.js';
 import { Waits, type JobTarget, type WaitOptions } from './waits.js';
 
-export type {
-  AnswerFault,
-  CutFault,
-  DelayFault,
-  DropFault,
-  ErrorFault,
-  Fault,
-  FaultScope,
-  FreezeFault,
-  GarbleFault,
-  IgnoreFault,
-  RefuseFault,
-  RequestFault,
-} from './faults.js';
+export type { AnswerFault, Fault, FaultScope, RefuseFault, RequestFault } from './faults.js';
 export type { JobServerOptions, ListenOptions } from './options.js';
 export type { JobState } from './queue.js';
 export type { JobSnapshot } from './snapshot.js';
@@ -125,7 +112,7 @@ export class JobServer {
     return this.#state.closed;
   }
 
-  /** {@link close}, for `await using`. */
+  /** {@link JobServer.close}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -208,14 +195,14 @@ export class JobServer {
 
   #accept(socket: Duplex, host: string): void {
     const fault = this.#faults.onConnection();
-    if (this.#isClosed() || fault?.kind === 'refuse') {
+    if (this.#isClosed() || fault === 'refuse') {
       socket.destroy();
       return;
     }
     const session = new Session(socket, { number: ++this.#lastSession, host }, this.#owner);
     this.#sessions.add(session);
     debug.server('connection %d from %s', session.number, host);
-    if (fault?.kind === 'freeze') session.freeze();
+    if (fault === 'freeze') session.freeze();
   }
 
   #newDesk(): CommandDesk {

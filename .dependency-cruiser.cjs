@@ -58,7 +58,7 @@ const house = {
     imports: ['floor', 'protocol', 'transport', 'client', 'worker', 'admin', 'typed'],
   },
   cli: {
-    files: [],
+    files: ['command', 'demo', 'serve', 'main'],
     imports: ['floor', 'index', 'server/server'],
   },
 };

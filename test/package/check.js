@@ -100,6 +100,12 @@ function useFromJavaScript(folder) {
 }
 
 /** @param {string} folder */
+function useFromCommandLine(folder) {
+  assert.equal(run(folder, 'npx', '--no-install', 'gearman-client', '--version').trim(), manifest.version);
+  console.log('ok: npx gearman-client');
+}
+
+/** @param {string} folder */
 function useFromTypeScript(folder) {
   for (const { name, file, options } of consumers) {
     // No `types` and no `lib`: what the package's types need from Node, they must ask for themselves.
@@ -121,6 +127,7 @@ function main() {
     assert.deepEqual(Object.keys(manifest.dependencies).sort(), ['debug', 'uuid']);
     install(folder, tarball);
     useFromJavaScript(folder);
+    useFromCommandLine(folder);
     useFromTypeScript(folder);
   } finally {
     rmSync(folder, { recursive: true });

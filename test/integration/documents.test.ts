@@ -23,13 +23,18 @@ const blocksOf = (text: string, language: string): string[] =>
 const TSCONFIG = { extends: '../../tsconfig.json', compilerOptions: { experimentalDecorators: true } };
 
 /** Puts the example into a file; returns what Node needs to run it against that job server. */
-async function prepare(t: TestContext, code: string, server: Gearmand) {
+async function prepare(t: TestContext, code: string, server: { readonly name: string }) {
   const folder = await mkdtemp(path.join(root, 'test', 'example-'));
   t.after(() => rm(folder, { recursive: true }));
   const [file, tsconfig] = [path.join(folder, 'example.ts'), path.join(folder, 'tsconfig.json')];
   await writeFile(file, code);
   await writeFile(tsconfig, JSON.stringify(TSCONFIG));
-  const env = { ...process.env, GEARMAN_SERVERS: server.name, TSX_TSCONFIG_PATH: tsconfig };
+  const env = {
+    ...process.env,
+    GEARMAN_SERVERS: server.name,
+    TSX_TSCONFIG_PATH: tsconfig,
+    NODE_TEST_CONTEXT: undefined,
+  };
   return { args: ['--import', 'tsx', '--unhandled-rejections=strict', file], options: { cwd: root, env } };
 }
 
@@ -47,6 +52,14 @@ async function runToItsEnd(t: TestContext, code: string): Promise<void> {
   const { stderr, stdout } = await promisify(execFile)(process.execPath, args, options);
   assert.equal(stderr, '');
   if (code.includes('.watch(')) assert.match(stdout, /done!\n$/);
+}
+
+/** Runs an example that brings its job server along. */
+async function runAlone(t: TestContext, code: string): Promise<void> {
+  const { args, options } = await prepare(t, code, { name: '127.0.0.1:1' });
+  const { stderr, stdout } = await promisify(execFile)(process.execPath, args, options);
+  assert.equal(stderr, '');
+  assert.match(stdout, /^# pass [1-9]/m);
 }
 
 /** What a function of the examples gets. */
@@ -75,9 +88,16 @@ async function runAsWorker(t: TestContext, code: string): Promise<void> {
   assert.deepEqual(await ended, code.includes('enableShutdownHooks') ? [null, 'SIGTERM'] : [0, null]);
 }
 
+/** Examples show what they need. */
+function runnerOf(code: string): (t: TestContext, code: string) => Promise<void> {
+  if (code.includes('new JobServer')) return runAlone;
+  return code.includes('new GearmanWorker') ? runAsWorker : runToItsEnd;
+}
+
 for (const [file, count] of [
-  ['README.md', 6],
+  ['README.md', 7],
   ['docs/worker.md', 5],
+  ['docs/server.md', 2],
 ] as const) {
   const blocks = blocksOf(await read(file), 'ts');
 
@@ -87,9 +107,8 @@ for (const [file, count] of [
     });
 
     for (const code of blocks) {
-      const isWorker = code.includes('new GearmanWorker');
-      const title = code.split('\n').find((line) => /client\.|subscribe\(|addFunction\(/.test(line)) ?? code;
-      it(`runs: ${title.trim()}`, (t) => (isWorker ? runAsWorker(t, code) : runToItsEnd(t, code)));
+      const title = code.split('\n').find((line) => /^test\(|client\.|subscribe\(|addFunction\(/.test(line)) ?? code;
+      it(`runs: ${title.trim()}`, (t) => runnerOf(code)(t, code));
     }
   });
 }

@@ -41,7 +41,10 @@ const house = {
     ],
   },
   server: {
-    files: [],
+    files: [
+      ...['heap', 'job', 'worker', 'table', 'queue', 'handles', 'options'],
+      ...['faults', 'session', 'requests', 'commands', 'snapshot', 'waits', 'server'],
+    ],
     imports: ['floor', 'protocol'],
   },
   typed: {
@@ -55,7 +58,7 @@ const house = {
     imports: ['floor', 'protocol', 'transport', 'client', 'worker', 'admin', 'typed'],
   },
   cli: {
-    files: [],
+    files: ['command', 'demo', 'serve', 'main'],
     imports: ['floor', 'index', 'server/server'],
   },
 };
@@ -68,7 +71,7 @@ const outside = {
   net: ['runtime', 'transport/address'],
   'tls|dgram|dns|dns/promises|http|http2|https': ['runtime'],
   'timers|timers/promises|perf_hooks': ['runtime'],
-  crypto: ['runtime', 'client/unique'],
+  crypto: ['runtime', 'client/unique', 'server/queue'],
 };
 
 /**

@@ -9,7 +9,7 @@ export const ERROR_CODES = {
   GEARMAN_SERVER_ERROR: 'The job server refused the request. See `serverCode`.',
   GEARMAN_AMBIGUOUS_HANDLE: 'Several job servers know this handle or unique ID. Name the server, or ask with the id.',
   GEARMAN_ABORTED: "The call's signal was aborted. See `maybeSubmitted`.",
-  GEARMAN_SHUTDOWN: 'The client was closed or destroyed.',
+  GEARMAN_SHUTDOWN: 'Closed or destroyed; or a job server that does not listen.',
   GEARMAN_INVALID_MAGIC: 'The peer sent bytes that are no Gearman packet. Is this port a job server?',
   GEARMAN_INVALID_COMMAND: 'The peer sent a packet type that does not exist.',
   GEARMAN_INVALID_PACKET: 'The peer sent a packet whose body does not hold the arguments of its type.',

@@ -5,12 +5,13 @@ import createDebug from 'debug';
 /** Prints a line when its namespace is switched on. */
 export type Log = (format: string, ...values: unknown[]) => void;
 
-/** Printed with `DEBUG=gearman:*`, or one of `gearman:client`, `gearman:pool`, `gearman:connection`, `gearman:worker`. */
-export const debug: Readonly<Record<'client' | 'pool' | 'connection' | 'worker', Log>> = {
+/** Printed with `DEBUG=gearman:*`, or one of `gearman:client`, `gearman:pool`, `gearman:connection`, `gearman:worker`, `gearman:server`. */
+export const debug: Readonly<Record<'client' | 'pool' | 'connection' | 'worker' | 'server', Log>> = {
   client: createDebug('gearman:client'),
   pool: createDebug('gearman:pool'),
   connection: createDebug('gearman:connection'),
   worker: createDebug('gearman:worker'),
+  server: createDebug('gearman:server'),
 };
 
 /** Context of the tracing channel `gearman:submit`: one message set a submission. */

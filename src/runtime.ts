@@ -4,6 +4,7 @@
  */
 import { AsyncResource } from 'node:async_hooks';
 import { randomFillSync } from 'node:crypto';
+import { once } from 'node:events';
 import * as net from 'node:net';
 import { Duplex } from 'node:stream';
 import * as tls from 'node:tls';
@@ -19,6 +20,23 @@ export interface Target {
   readonly addressTimeoutMs: number;
 }
 
+/** Where to accept connections, and how. */
+export interface Place {
+  readonly host: string;
+  /** 0 is any that is free. */
+  readonly port: number;
+  /** TLS options; plain TCP where there are none. */
+  readonly tls: tls.TlsOptions | undefined;
+}
+
+/** A place at which connections are accepted. */
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  /** Accepts no more, and destroys the sockets of all that were; resolves when nothing is left of them. */
+  close(): Promise<void>;
+}
+
 /** A timer that has not run yet. */
 export interface Timer {
   /** Let it keep the process alive (`true`, as it starts) or not. */
@@ -27,13 +45,18 @@ export interface Timer {
   cancel(): void;
 }
 
-/** Everything that a client needs from outside. */
+/** Everything that clients, workers and job servers need from outside. */
 export interface Runtime {
   /**
    * Opens a socket that never keeps the process alive; `onUp` runs when it is connected, over TLS when that is verified, too. What
    * is wrong with the target the socket says, as an `error`.
    */
   readonly connect: (target: Target, onUp: () => void) => Duplex;
+  /**
+   * Accepts connections and hands each on, over TLS when its handshake is done, with the peer's IP address. Rejects with the system's
+   * error where that cannot be.
+   */
+  readonly listen: (place: Place, onSocket: (socket: Duplex, host: string) => void) => Promise<Listener>;
   /** Milliseconds that only go forward, also while the process is stopped. */
   readonly now: () => number;
   /** Milliseconds since 1970, as the system has them. */
@@ -77,9 +100,39 @@ function open(target: Target, onUp: () => void): net.Socket {
   return socket;
 }
 
+async function accept(place: Place, onSocket: (socket: Duplex, host: string) => void): Promise<Listener> {
+  const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+  const server = place.tls === undefined ? net.createServer(options) : tls.createServer({ ...options, ...place.tls });
+  const sockets = new Set<net.Socket>();
+  // Also those whose TLS handshake is not over.
+  server.on('connection', (socket: net.Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  server.on(place.tls === undefined ? 'connection' : 'secureConnection', (socket: net.Socket) => {
+    onSocket(socket, socket.remoteAddress ?? '');
+  });
+  server.listen(place.port, place.host);
+  await once(server, 'listening');
+  // What fails later is one connection that could not be accepted.
+  server.on('error', () => undefined);
+  const { address, port } = server.address() as net.AddressInfo;
+  return {
+    host: address,
+    port,
+    close: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
 /** The real world. */
 export const nodeRuntime: Runtime = {
   connect: (target, onUp) => outside.runInAsyncScope(tryToOpen, undefined, target, onUp),
+  listen: (place, onSocket) => outside.runInAsyncScope(accept, undefined, place, onSocket),
   now: () => performance.now(),
   wallClock: () => Date.now(),
   setTimer: (callback, ms) => {

@@ -1,5 +1,5 @@
 /** Collects the packets of a tick into the fewest buffers: small ones share a slab, large payloads go by reference. */
-import { byteLength, maxByteLength, writeArgument, writeHeader, type Argument } from './encode.js';
+import { maxByteLength, writeArgument, writeHeader, type Argument, type Encoding } from './encode.js';
 import { HEADER_BYTES, type Magic } from './packet.js';
 
 /** From this size on a payload is not copied. */
@@ -25,6 +25,7 @@ function sizeOf(args: readonly Argument[]): number {
  */
 export class Batch {
   readonly #magic: Magic;
+  readonly #encoding: Encoding;
   #slab = EMPTY_SLAB;
   /** The part of the slab that is filled but not taken. */
   #start = 0;
@@ -32,8 +33,10 @@ export class Batch {
   #buffers: Uint8Array[] = [];
   #bytes = 0;
 
-  constructor(magic: Magic) {
+  /** @param encoding - what strings are written as */
+  constructor(magic: Magic, encoding: Encoding = 'utf8') {
     this.#magic = magic;
+    this.#encoding = encoding;
   }
 
   /** Bytes that wait to be taken. */
@@ -58,10 +61,15 @@ export class Batch {
     this.#reserve(sizeOf(args) + (isLarge ? 0 : size));
     const start = this.#end;
     const body = this.#writeArguments(args);
-    if (!isLarge) this.#end = writeArgument(this.#slab, this.#end, data);
-    const dataBytes = isLarge ? byteLength(data) : 0;
-    writeHeader(this.#slab, start, { magic: this.#magic, type, length: this.#end - body + dataBytes });
-    if (isLarge) this.#addByReference(data);
+    if (!isLarge) this.#end = writeArgument(this.#slab, this.#end, data, this.#encoding);
+    const large = isLarge ? this.#asBytes(data) : EMPTY_SLAB;
+    writeHeader(this.#slab, start, { magic: this.#magic, type, length: this.#end - body + large.byteLength });
+    if (isLarge) this.#addByReference(large);
+  }
+
+  /** Adds bytes as they are: a line of text between packets. */
+  addBytes(bytes: Uint8Array): void {
+    this.#addByReference(bytes);
   }
 
   /** {@link addWithData} for the packet of which clients send a million, with its two arguments: no list is made of them. */
@@ -96,16 +104,19 @@ export class Batch {
     const body = this.#end + HEADER_BYTES;
     let end = body;
     for (const argument of args) {
-      end = writeArgument(this.#slab, end, argument);
+      end = writeArgument(this.#slab, end, argument, this.#encoding);
       this.#slab[end++] = NUL;
     }
     this.#end = end;
     return body;
   }
 
-  #addByReference(data: Argument): void {
+  #asBytes(data: Argument): Uint8Array {
+    return typeof data === 'string' ? Buffer.from(data, this.#encoding) : data;
+  }
+
+  #addByReference(bytes: Uint8Array): void {
     this.#closeSlab();
-    const bytes = typeof data === 'string' ? Buffer.from(data) : data;
     this.#buffers.push(bytes);
     this.#bytes += bytes.byteLength;
   }

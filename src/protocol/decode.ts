@@ -1,13 +1,16 @@
 /** Bytes to packets. */
 import { gearmanError, type GearmanError } from '../errors.js';
 import { Packet } from './incoming.js';
-import { ARGUMENT_BYTES, HEADER_BYTES, MAGIC_NUMBER, PACKET_TYPES, nameOfType, type Magic } from './packet.js';
+import { ARGUMENT_BYTES, HEADER_BYTES, MAGIC_NUMBER, PACKET_TYPES, TYPE, nameOfType, type Magic } from './packet.js';
 
 /** Below this, pieces of a body are copied together as they come, so that bytes that drip in cost no object each. */
 const SMALL_PIECE = 4096;
 const SLAB_BYTES = 65_536;
 
 const NOTHING = Buffer.alloc(0);
+
+/** A number without a type that gearmand takes for one. */
+const UNUSED = 5;
 
 /** A body that came in several chunks. Large chunks are kept as they are and joined once; small ones are copied together. */
 class Pieces {
@@ -63,6 +66,7 @@ class Pieces {
 export class Decoder {
   readonly #magic: Magic;
   readonly #maxPacketSize: number;
+  readonly #isLenient: boolean;
   /** What has come of a header that a chunk cut; and how much. */
   readonly #header = Buffer.alloc(HEADER_BYTES);
   #headerUsed = 0;
@@ -71,22 +75,38 @@ export class Decoder {
   #type = 0;
   #isStopped = false;
 
-  /** @param maxPacketSize - the most bytes of data in a packet; its arguments may have 8 KiB more */
-  constructor(magic: Magic, maxPacketSize: number) {
+  /**
+   * @param maxPacketSize - the most bytes of data in a packet; its arguments may have 8 KiB more
+   * @param isLenient - lets through what a job server answers with an ERROR: types that are not sent in this direction, and packets
+   *   with the magic of the other one, whose type it gives as {@link TYPE.FOREIGN}
+   */
+  constructor(magic: Magic, maxPacketSize: number, isLenient = false) {
     this.#magic = magic;
     this.#maxPacketSize = maxPacketSize;
+    this.#isLenient = isLenient;
+  }
+
+  /** Whether the next byte begins a packet. */
+  get isBetweenPackets(): boolean {
+    return this.#pieces === undefined && this.#headerUsed === 0;
   }
 
   /** Hands each packet that is complete to `sink`, in order. What `sink` throws ends the decoder, too. */
   push(chunk: Buffer, sink: (packet: Packet) => void): void {
     let offset = 0;
     try {
-      while (offset < chunk.length && !this.#isStopped) {
-        offset =
-          this.#pieces === undefined
-            ? this.#start(chunk, offset, sink)
-            : this.#collect(this.#pieces, chunk, offset, sink);
-      }
+      while (offset < chunk.length && !this.#isStopped) offset = this.#step(chunk, offset, sink);
+    } catch (error) {
+      this.#isStopped = true;
+      throw error;
+    }
+  }
+
+  /** As {@link push}, but at most one packet of the chunk, from an offset on; returns how far it read. */
+  step(chunk: Buffer, offset: number, sink: (packet: Packet) => void): number {
+    if (this.#isStopped) return chunk.length;
+    try {
+      return this.#step(chunk, offset, sink);
     } catch (error) {
       this.#isStopped = true;
       throw error;
@@ -96,6 +116,11 @@ export class Decoder {
   /** Ends the decoder, also from within a `sink`: bytes that still come are ignored. */
   stop(): void {
     this.#isStopped = true;
+  }
+
+  #step(chunk: Buffer, offset: number, sink: (packet: Packet) => void): number {
+    if (this.#pieces === undefined) return this.#start(chunk, offset, sink);
+    return this.#collect(this.#pieces, chunk, offset, sink);
   }
 
   /** Reads a header and what the chunk has of its body; returns how far it came. */
@@ -140,18 +165,20 @@ export class Decoder {
 
   /** Checks a whole header, remembers its type and returns the length of the body. */
   #readHeader(bytes: Buffer, offset: number): number {
-    if (bytes.readUInt32BE(offset) !== MAGIC_NUMBER[this.#magic]) this.#checkMagic(bytes, offset, 4);
+    const isForeign = bytes.readUInt32BE(offset) !== MAGIC_NUMBER[this.#magic];
+    if (isForeign) this.#checkMagic(bytes, offset, 4);
     this.#type = bytes.readUInt32BE(offset + 4);
     const length = bytes.readUInt32BE(offset + 8);
     const sentByServer = PACKET_TYPES[this.#type]?.senders.includes('server');
-    if (sentByServer === undefined) {
+    if (sentByServer === undefined && !(this.#isLenient && this.#type === UNUSED)) {
       throw gearmanError('GEARMAN_INVALID_COMMAND', `There is no packet type ${String(this.#type)}.`);
     }
-    if (!this.#fitsDirection(sentByServer)) {
+    if (!this.#isLenient && !this.#fitsDirection(sentByServer === true)) {
       const from = this.#magic === 'RES' ? 'A job server' : 'A client or worker';
       throw gearmanError('GEARMAN_UNEXPECTED_PACKET', `${from} sends no ${nameOfType(this.#type)}.`);
     }
     if (length > this.#maxPacketSize + ARGUMENT_BYTES) throw this.#tooLarge(length);
+    if (isForeign) this.#type = TYPE.FOREIGN;
     return length;
   }
 
@@ -170,10 +197,18 @@ export class Decoder {
   #checkMagic(bytes: Buffer, offset: number, count: number): void {
     const magic = MAGIC_NUMBER[this.#magic];
     for (let index = 0; index < count; index++) {
-      if (bytes[offset + index] === ((magic >>> (24 - 8 * index)) & 0xff)) continue;
+      if (bytes[offset + index] === byteOf(magic, index)) continue;
+      if (this.#isLenient && bytes[offset + index] === byteOf(MAGIC_NUMBER[OTHER[this.#magic]], index)) continue;
       const came = bytes.toString('hex', offset, offset + index + 1);
       const message = `Expected a packet to begin with \\0${this.#magic}, but 0x${came} came. Is this port a Gearman job server?`;
       throw gearmanError('GEARMAN_INVALID_MAGIC', message);
     }
   }
+}
+
+/** The magic of the packets in the other direction. */
+const OTHER = { REQ: 'RES', RES: 'REQ' } as const;
+
+function byteOf(magic: number, index: number): number {
+  return (magic >>> (24 - 8 * index)) & 0xff;
 }

@@ -1,9 +1,12 @@
-/** Packets to bytes. Strings are written as UTF-8; bytes as they are. */
+/** Packets to bytes. Strings are written as UTF-8, or as latin1 where a side keeps what it reads like that; bytes as they are. */
 import { invalidArgument } from '../errors.js';
 import { HEADER_BYTES, MAGIC_NUMBER, PACKET_TYPES, nameOfType, type Magic } from './packet.js';
 
 /** An argument of a packet that is to be sent. */
 export type Argument = string | Uint8Array;
+
+/** How strings become bytes. */
+export type Encoding = 'utf8' | 'latin1';
 
 /** Up to this many characters are written one by one, which is cheaper than a call out of JavaScript. */
 const BY_HAND = 64;
@@ -19,7 +22,7 @@ export function maxByteLength(argument: Argument): number {
 }
 
 /** Writes an argument and returns the offset behind it. The target must have room for its bytes. */
-export function writeArgument(target: Buffer, offset: number, argument: Argument): number {
+export function writeArgument(target: Buffer, offset: number, argument: Argument, encoding: Encoding = 'utf8'): number {
   if (typeof argument !== 'string') {
     // None are copied of memory that was transferred away since it was checked: that would throw in the middle of a packet.
     if (argument.byteLength > 0) target.set(argument, offset);
@@ -34,7 +37,7 @@ export function writeArgument(target: Buffer, offset: number, argument: Argument
     }
     if (index === argument.length) return offset + index;
   }
-  return offset + target.write(argument, offset, 'utf8');
+  return offset + target.write(argument, offset, encoding);
 }
 
 /** Writes the three numbers of a header; `length` counts everything behind it. */

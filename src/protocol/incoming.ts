@@ -50,6 +50,19 @@ export class Packet {
     return this.#bytes.subarray(this.#startOf(index), this.#endOf(index));
   }
 
+  /** The opaque last argument, one character a byte: cheaper than a view where it is short and to be kept. */
+  get latin1Data(): string {
+    const { args, data } = definitionOf(this.type);
+    if (data === undefined) return '';
+    return (this.#bytes as Buffer & Latin1).latin1Slice(this.#startOf(args.length), this.#end);
+  }
+
+  /** Length of the opaque last argument in bytes. */
+  get dataLength(): number {
+    const { args, data } = definitionOf(this.type);
+    return data === undefined ? 0 : this.#end - this.#startOf(args.length);
+  }
+
   /** The opaque last argument, not copied; empty for types that have none. */
   get data(): Buffer {
     const { args, data } = definitionOf(this.type);

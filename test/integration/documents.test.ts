@@ -23,13 +23,18 @@ const blocksOf = (text: string, language: string): string[] =>
 const TSCONFIG = { extends: '../../tsconfig.json', compilerOptions: { experimentalDecorators: true } };
 
 /** Puts the example into a file; returns what Node needs to run it against that job server. */
-async function prepare(t: TestContext, code: string, server: Gearmand) {
+async function prepare(t: TestContext, code: string, server: { readonly name: string }) {
   const folder = await mkdtemp(path.join(root, 'test', 'example-'));
   t.after(() => rm(folder, { recursive: true }));
   const [file, tsconfig] = [path.join(folder, 'example.ts'), path.join(folder, 'tsconfig.json')];
   await writeFile(file, code);
   await writeFile(tsconfig, JSON.stringify(TSCONFIG));
-  const env = { ...process.env, GEARMAN_SERVERS: server.name, TSX_TSCONFIG_PATH: tsconfig };
+  const env = {
+    ...process.env,
+    GEARMAN_SERVERS: server.name,
+    TSX_TSCONFIG_PATH: tsconfig,
+    NODE_TEST_CONTEXT: undefined,
+  };
   return { args: ['--import', 'tsx', '--unhandled-rejections=strict', file], options: { cwd: root, env } };
 }
 
@@ -49,6 +54,14 @@ async function runToItsEnd(t: TestContext, code: string): Promise<void> {
   if (code.includes('.watch(')) assert.match(stdout, /done!\n$/);
 }
 
+/** Runs an example that brings its job server along. */
+async function runAlone(t: TestContext, code: string): Promise<void> {
+  const { args, options } = await prepare(t, code, { name: '127.0.0.1:1' });
+  const { stderr, stdout } = await promisify(execFile)(process.execPath, args, options);
+  assert.equal(stderr, '');
+  assert.match(stdout, /^# pass [1-9]/m);
+}
+
 /** What a function of the examples gets; what is to be fetched may not be there. */
 async function workloadFor(t: TestContext, name: string, isThere: boolean): Promise<string> {
   if (name !== 'fetch') return 'this is a test';
@@ -62,13 +75,13 @@ async function workloadFor(t: TestContext, name: string, isThere: boolean): Prom
   return JSON.stringify({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` });
 }
 
-/** Runs an example of a worker until it has done a job, and ends it as a supervisor does. Resolves to the number of jobs that are left. */
-async function runAsWorker(t: TestContext, code: string, isThere = true): Promise<number> {
+/** Runs an example of a worker until it has done a job, after which so many are left, and ends it as a supervisor does. */
+async function runAsWorker(t: TestContext, code: string, left = 0): Promise<void> {
   const gearmand = await Gearmand.start(t);
   const client = new GearmanClient(gearmand.name);
   t.after(() => client.close());
   const name = /addFunction\('(\w+)'/.exec(code)?.[1] ?? assert.fail('the example has no function');
-  const job = await client.submitBackground(name, await workloadFor(t, name, isThere));
+  const job = await client.submitBackground(name, await workloadFor(t, name, left === 0));
   const { args, options } = await prepare(t, code, gearmand);
   const child = spawn(process.execPath, args, { ...options, stdio: 'inherit' });
   const ended = once(child, 'exit');
@@ -77,12 +90,19 @@ async function runAsWorker(t: TestContext, code: string, isThere = true): Promis
   child.kill('SIGTERM');
   // Nest ends the process with the signal again when it has shut down.
   assert.deepEqual(await ended, code.includes('enableShutdownHooks') ? [null, 'SIGTERM'] : [0, null]);
-  return (await gearmand.status(name)).jobs;
+  assert.equal((await gearmand.status(name)).jobs, left);
+}
+
+/** Examples show what they need. */
+function runnerOf(code: string): (t: TestContext, code: string) => Promise<void> {
+  if (code.includes('new JobServer')) return runAlone;
+  return code.includes('new GearmanWorker') ? runAsWorker : runToItsEnd;
 }
 
 for (const [file, count] of [
-  ['README.md', 6],
+  ['README.md', 7],
   ['docs/worker.md', 5],
+  ['docs/server.md', 2],
 ] as const) {
   const blocks = blocksOf(await read(file), 'ts');
 
@@ -92,16 +112,10 @@ for (const [file, count] of [
     });
 
     for (const code of blocks) {
-      const isWorker = code.includes('new GearmanWorker');
-      const title = code.split('\n').find((line) => /client\.|subscribe\(|addFunction\(/.test(line)) ?? code;
-      it(`runs: ${title.trim()}`, async (t) => {
-        if (isWorker) assert.equal(await runAsWorker(t, code), 0);
-        else await runToItsEnd(t, code);
-      });
+      const title = code.split('\n').find((line) => /^test\(|client\.|subscribe\(|addFunction\(/.test(line)) ?? code;
+      it(`runs: ${title.trim()}`, (t) => runnerOf(code)(t, code));
       if (!code.includes('{ at }')) continue;
-      it('tries again later what fails', async (t) => {
-        assert.equal(await runAsWorker(t, code, false), 1);
-      });
+      it('tries again later what fails', (t) => runAsWorker(t, code, 1));
     }
   });
 }

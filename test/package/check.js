@@ -18,8 +18,13 @@ const uses = `
   client.close().then(() => console.log('used'));
 `;
 
+const serves = `
+  new JobServer().listen({ port: 0 }).then((server) => server.close()).then(() => console.log('used'));
+`;
+
 const typescript = `
 import { GearmanClient } from 'gearman-client';
+import { JobServer, type JobSnapshot } from 'gearman-client/server';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 
@@ -32,7 +37,12 @@ export async function use(): Promise<void> {
   // @ts-expect-error -- a handle is a string: this fails where the types are lost
   const wrong: number = await client.doBackground('f', new Uint8Array(1));
   await client.close();
-  console.log(exact, wrong);
+  const server: JobServer = await new JobServer().listen({ port: 0 });
+  const job: JobSnapshot = await server.waitFor(h, 'done');
+  const name: string = job.function;
+  // @ts-expect-error -- there is no such state
+  await server.waitFor(h, 'finished');
+  console.log(exact, wrong, name);
 }
 `;
 
@@ -93,10 +103,18 @@ function install(folder, tarball) {
 function useFromJavaScript(folder) {
   writeFileSync(path.join(folder, 'use.mjs'), `import { GearmanClient } from 'gearman-client';${uses}`);
   writeFileSync(path.join(folder, 'use.cjs'), `const { GearmanClient } = require('gearman-client');${uses}`);
-  for (const file of ['use.mjs', 'use.cjs']) {
+  writeFileSync(path.join(folder, 'serve.mjs'), `import { JobServer } from 'gearman-client/server';${serves}`);
+  writeFileSync(path.join(folder, 'serve.cjs'), `const { JobServer } = require('gearman-client/server');${serves}`);
+  for (const file of ['use.mjs', 'use.cjs', 'serve.mjs', 'serve.cjs']) {
     assert.equal(run(folder, process.execPath, file).trim(), 'used', `${file} did not run to its end`);
     console.log(`ok: ${file}`);
   }
+}
+
+/** @param {string} folder */
+function useFromCommandLine(folder) {
+  assert.equal(run(folder, 'npx', '--no-install', 'gearman-client', '--version').trim(), manifest.version);
+  console.log('ok: npx gearman-client');
 }
 
 /** @param {string} folder */
@@ -121,6 +139,7 @@ function main() {
     assert.deepEqual(Object.keys(manifest.dependencies).sort(), ['debug', 'uuid']);
     install(folder, tarball);
     useFromJavaScript(folder);
+    useFromCommandLine(folder);
     useFromTypeScript(folder);
   } finally {
     rmSync(folder, { recursive: true });

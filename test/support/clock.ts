@@ -1,6 +1,6 @@
 /** A client's outside world whose time the test moves; its sockets are real. */
 import type { Duplex } from 'node:stream';
-import { nodeRuntime, type Runtime, type Target, type Timer } from '../../src/runtime.js';
+import { nodeRuntime, type Listener, type Place, type Runtime, type Target, type Timer } from '../../src/runtime.js';
 import { Condition } from './condition.js';
 
 interface Alarm {
@@ -26,6 +26,10 @@ export class Clock implements Runtime {
       this.#received.changed();
     });
     return socket;
+  }
+
+  listen(place: Place, onSocket: (socket: Duplex, host: string) => void): Promise<Listener> {
+    return nodeRuntime.listen(place, onSocket);
   }
 
   /** Resolves when the client has read so many bytes, on all its sockets together, and has done what they ask for. */

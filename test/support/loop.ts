@@ -5,6 +5,7 @@ import { Deadlines, Timed } from '../../src/transport/deadlines.js';
 /** Its clock is moved by the test, and its timers ring when the test says so. */
 export class Loop implements Runtime {
   readonly connect = nodeRuntime.connect;
+  readonly listen = nodeRuntime.listen;
   readonly fillRandom = nodeRuntime.fillRandom;
   nowMs = 1000;
   /** The timers that have not rung, and whether they keep the process alive. */

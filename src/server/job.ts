@@ -78,8 +78,6 @@ export class Job {
   alarm: HeapEntry<Job> | undefined;
   /** The next one in its list. */
   next: Job | undefined;
-  /** Another job with the same key of an index. */
-  sameKey: Job | undefined;
 
   constructor(number: number, details: JobDetails) {
     this.number = number;

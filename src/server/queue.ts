@@ -60,8 +60,8 @@ export class Queue {
   readonly #observer: QueueObserver;
   readonly #functions = new Map<string, JobFunction>();
   readonly #jobs = new JobTable();
-  readonly #byUnique = new JobIndex((job) => job.unique);
-  readonly #byWorkload = new JobIndex((job) => keyOfWorkload(job.workload));
+  readonly #byUnique = new JobIndex(this.#jobs, (job) => job.unique);
+  readonly #byWorkload = new JobIndex(this.#jobs, (job) => keyOfWorkload(job.workload));
   /** Jobs to come, by their epoch in milliseconds. */
   readonly #scheduled = new Heap<Job>();
   /** Running jobs whose worker has so much time, by its end. */

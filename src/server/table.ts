@@ -58,45 +58,100 @@ export class JobTable {
   }
 }
 
-/** Jobs by a key that is one job's within a function. Jobs of several functions with one key are linked, the latest first. */
-export class JobIndex {
-  readonly #jobs = new Map<string, Job>();
-  readonly #keyOf: (job: Job) => string;
+const LEAST_SLOTS = 64;
 
-  constructor(keyOf: (job: Job) => string) {
+/**
+ * Jobs by a key that, of the jobs that are not cancelled, one has within a function. A `Map` of a million keys that come and go is
+ * copied again and again, and with each key the collector has to look at it: here are only numbers, one after another from where a
+ * key's hash points to.
+ */
+export class JobIndex {
+  readonly #table: JobTable;
+  readonly #keyOf: (job: Job) => string;
+  /** Job numbers, which begin at 1; 0 where a slot is free. */
+  #numbers = new Float64Array(LEAST_SLOTS);
+  #hashes = new Int32Array(LEAST_SLOTS);
+  #used = 0;
+
+  /** @param table - where all the jobs are, as long as they are here */
+  constructor(table: JobTable, keyOf: (job: Job) => string) {
+    this.#table = table;
     this.#keyOf = keyOf;
   }
 
-  /** The job of a function, or of the latest one that has the key. */
+  /** The latest job with that key, of a function or of any. */
   find(key: string, fn?: JobFunction): Job | undefined {
-    let job = this.#jobs.get(key);
-    while (job !== undefined && fn !== undefined && job.fn !== fn) job = job.sameKey;
-    return job;
+    const hash = hashOf(key);
+    let found: Job | undefined;
+    for (let slot = this.#home(hash); this.#numbers[slot] !== 0; slot = this.#after(slot)) {
+      if (this.#hashes[slot] !== hash) continue;
+      const job = this.#table.get(this.#numbers[slot] ?? 0);
+      if (job === undefined || (fn !== undefined && job.fn !== fn) || this.#keyOf(job) !== key) continue;
+      if (found === undefined || job.number > found.number) found = job;
+    }
+    return found;
   }
 
   add(job: Job): void {
-    const key = this.#keyOf(job);
-    job.sameKey = this.#jobs.get(key);
-    this.#jobs.set(key, job);
+    this.#used++;
+    if (this.#used * 2 > this.#numbers.length) this.#grow();
+    this.#put(job.number, hashOf(this.#keyOf(job)));
   }
 
   /** Nothing happens if it is not there. */
   delete(job: Job): void {
-    const key = this.#keyOf(job);
-    const first = this.#jobs.get(key);
-    if (first === job) this.#replaceFirst(key, job.sameKey);
-    else unlink(first, job);
-    job.sameKey = undefined;
+    let slot = this.#home(hashOf(this.#keyOf(job)));
+    while (this.#numbers[slot] !== job.number) {
+      if (this.#numbers[slot] === 0) return;
+      slot = this.#after(slot);
+    }
+    this.#used--;
+    this.#close(slot);
   }
 
-  #replaceFirst(key: string, next: Job | undefined): void {
-    if (next === undefined) this.#jobs.delete(key);
-    else this.#jobs.set(key, next);
+  /** Frees a slot, and moves up what would not be found beyond it. */
+  #close(slot: number): void {
+    const mask = this.#numbers.length - 1;
+    let gap = slot;
+    for (let next = this.#after(slot); this.#numbers[next] !== 0; next = this.#after(next)) {
+      const hash = this.#hashes[next] ?? 0;
+      // Where it belongs lies beyond the gap.
+      if (((next - this.#home(hash)) & mask) < ((next - gap) & mask)) continue;
+      this.#numbers[gap] = this.#numbers[next] ?? 0;
+      this.#hashes[gap] = hash;
+      gap = next;
+    }
+    this.#numbers[gap] = 0;
+  }
+
+  #put(number: number, hash: number): void {
+    let slot = this.#home(hash);
+    while (this.#numbers[slot] !== 0) slot = this.#after(slot);
+    this.#numbers[slot] = number;
+    this.#hashes[slot] = hash;
+  }
+
+  #grow(): void {
+    const [numbers, hashes] = [this.#numbers, this.#hashes];
+    this.#numbers = new Float64Array(numbers.length * 2);
+    this.#hashes = new Int32Array(numbers.length * 2);
+    for (const [slot, number] of numbers.entries()) if (number !== 0) this.#put(number, hashes[slot] ?? 0);
+  }
+
+  #home(hash: number): number {
+    return hash & (this.#numbers.length - 1);
+  }
+
+  #after(slot: number): number {
+    return (slot + 1) & (this.#numbers.length - 1);
   }
 }
 
-function unlink(first: Job | undefined, job: Job): void {
-  let before = first;
-  while (before !== undefined && before.sameKey !== job) before = before.sameKey;
-  if (before !== undefined) before.sameKey = job.sameKey;
+/** FNV-1a, with murmur's finalizer: neighbours in a key must not be neighbours in the slots. */
+function hashOf(key: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < key.length; index++) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
 }

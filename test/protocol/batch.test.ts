@@ -242,4 +242,24 @@ describe('a batch', () => {
     const buffers = batch.take();
     assert.ok(buffers.length <= 12, `${buffers.length} buffers`);
   });
+
+  it('writes strings as latin1 if told so, short and long', () => {
+    for (const length of [1, 65, 20_000]) {
+      const data = 'aÿ'.repeat(length);
+      const batch = new Batch('RES', 'latin1');
+      batch.addWithData(TYPE.JOB_ASSIGN, ['H:1', 'é'], data);
+      const expected = encode('RES', TYPE.JOB_ASSIGN, ['H:1', Buffer.of(0xe9)], Buffer.from(data, 'latin1'));
+      assert.deepEqual(Buffer.concat(batch.take()), expected);
+    }
+  });
+
+  it('takes bytes that are no packet, in their order', () => {
+    const batch = new Batch('RES');
+    const noop = encode('RES', TYPE.NOOP);
+    batch.add(TYPE.NOOP, []);
+    batch.addBytes(Buffer.from('OK\r\n'));
+    batch.add(TYPE.NOOP, []);
+    assert.equal(batch.bytes, 28);
+    assert.deepEqual(Buffer.concat(batch.take()), Buffer.concat([noop, Buffer.from('OK\r\n'), noop]));
+  });
 });

@@ -394,3 +394,49 @@ describe('a decoder is ended by', () => {
     assert.equal(received, 1);
   });
 });
+
+describe("a job server's decoder", () => {
+  const typesOf = (chunks: readonly Buffer[]): number[] =>
+    pushAll(new Decoder('REQ', LIMIT, true), chunks).map(({ type }) => type);
+
+  it('lets through what has the magic of answers, as a type of its own', () => {
+    const stream = Buffer.concat([
+      encode('RES', TYPE.ECHO_RES, [], 'abc'),
+      encode('REQ', TYPE.GRAB_JOB),
+      encode('RES', TYPE.NOOP),
+    ]);
+    const expected = [TYPE.FOREIGN, TYPE.GRAB_JOB, TYPE.FOREIGN];
+    assert.deepEqual(typesOf([stream]), expected);
+    const bytes = Array.from(stream, (byte) => Buffer.of(byte));
+    assert.deepEqual(typesOf(bytes), expected);
+  });
+
+  it('lets through types that only a server sends, and the one that nobody does', () => {
+    const [unused, noop] = [5, TYPE.NOOP].map((type) => header(type, 0, '\0REQ'));
+    assert.deepEqual(typesOf([unused, noop].flatMap((each) => each ?? [])), [5, TYPE.NOOP]);
+  });
+
+  it('refuses other magics, types and sizes', () => {
+    for (const magic of ['\0REX', '\0SEQ', 'XREQ']) {
+      breaks(() => typesOf([Buffer.from(magic)]), 'GEARMAN_INVALID_MAGIC');
+    }
+    for (const type of [0, 43]) breaks(() => typesOf([header(type, 0, '\0REQ')]), 'GEARMAN_INVALID_COMMAND');
+    breaks(() => typesOf([header(TYPE.ECHO_REQ, 2 ** 32 - 1, '\0RES')]), 'GEARMAN_DATA_TOO_LARGE');
+  });
+
+  it('reads one packet at a time, and knows when it is between two', () => {
+    const decoder = new Decoder('REQ', LIMIT, true);
+    const packet = encode('REQ', TYPE.ECHO_REQ, [], 'abc');
+    const chunk = Buffer.concat([packet, packet.subarray(0, 5)]);
+    const types: number[] = [];
+    const read = (offset: number): number => decoder.step(chunk, offset, ({ type }) => types.push(type));
+    assert.equal(decoder.isBetweenPackets, true);
+    assert.equal(read(0), packet.length);
+    assert.deepEqual([types, decoder.isBetweenPackets], [[TYPE.ECHO_REQ], true]);
+    assert.equal(read(packet.length), chunk.length);
+    assert.deepEqual([types.length, decoder.isBetweenPackets], [1, false]);
+    decoder.stop();
+    assert.equal(read(0), chunk.length);
+    assert.equal(types.length, 1);
+  });
+});

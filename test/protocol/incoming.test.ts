@@ -92,4 +92,11 @@ describe('a packet', () => {
     assert.equal(only(encode('RES', TYPE.WORK_DATA, ['H:1'])).data.length, 0);
     assert.equal(only(encode('RES', TYPE.ECHO_RES)).data.length, 0);
   });
+
+  it('has its data as a string, too, one character a byte', () => {
+    const packet = only(encode('RES', TYPE.WORK_DATA, ['H:1'], Buffer.of(0, 0xff)));
+    assert.deepEqual([packet.latin1Data, packet.dataLength], ['\0ÿ', 2]);
+    const without = only(encode('RES', TYPE.NO_JOB));
+    assert.deepEqual([without.latin1Data, without.dataLength], ['', 0]);
+  });
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { Job, JobFunction, PRIORITY } from '../../src/server/job.js';
 import { JobIndex, JobTable } from '../../src/server/table.js';
 
@@ -32,28 +33,40 @@ describe('JobTable', () => {
 });
 
 describe('JobIndex', () => {
-  const [f, g, h] = [new JobFunction('f'), new JobFunction('g'), new JobFunction('h')];
+  const functions = [new JobFunction('f'), new JobFunction('g')];
 
-  it('tells functions apart that share a key, and knows the latest', () => {
-    const index = new JobIndex(({ unique }) => unique);
-    const jobs = [job(1, f, 'u'), job(2, g, 'u'), job(3, h, 'u'), job(4, f, 'v')];
-    for (const each of jobs) index.add(each);
-    assert.equal(index.find('u', f), jobs[0]);
-    assert.equal(index.find('u', g), jobs[1]);
-    assert.equal(index.find('u'), jobs[2]);
-    assert.equal(index.find('v', g), undefined);
-    assert.equal(index.find('w'), undefined);
-  });
-
-  it('deletes from anywhere in the chain of a key', () => {
-    for (const gone of [0, 1, 2]) {
-      const index = new JobIndex(({ unique }) => unique);
-      const jobs = [job(1, f, 'u'), job(2, g, 'u'), job(3, h, 'u')] as const;
-      for (const each of jobs) index.add(each);
-      for (const each of [jobs[gone], jobs[gone]]) if (each !== undefined) index.delete(each);
-      for (const [position, fn] of [f, g, h].entries()) {
-        assert.equal(index.find('u', fn), position === gone ? undefined : jobs[position]);
-      }
-    }
+  it('finds the latest job with a key, of a function or of any, whatever was deleted', () => {
+    const action = fc.record({
+      unique: fc.integer({ min: 0, max: 60 }).map(String),
+      fn: fc.constantFrom(...functions),
+      deletes: fc.option(fc.nat(), { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 300 }), (actions) => {
+        const table = new JobTable();
+        const index = new JobIndex(table, ({ unique }) => unique);
+        const model: Job[] = [];
+        for (const [position, { unique, fn, deletes }] of actions.entries()) {
+          const added = job(position + 1, fn, unique);
+          table.add(added);
+          index.add(added);
+          model.push(added);
+          const deleted = deletes === undefined ? undefined : model.splice(deletes % model.length, 1)[0];
+          if (deleted === undefined) continue;
+          for (let times = 0; times < 2; times++) index.delete(deleted);
+          table.delete(deleted);
+        }
+        for (let key = 0; key <= 60; key++) {
+          const own = model.filter(({ unique }) => unique === String(key));
+          assert.equal(index.find(String(key)), own.at(-1));
+          for (const fn of functions) {
+            assert.equal(
+              index.find(String(key), fn),
+              own.findLast((each) => each.fn === fn),
+            );
+          }
+        }
+      }),
+    );
   });
 });

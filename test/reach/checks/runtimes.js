@@ -7,6 +7,7 @@ import { withJobServer } from '../world.js';
 const scripts = {
   'import.js': 'used by import',
   'require.cjs': 'used by require()',
+  'loop.js': 'came full circle',
   'fail.js': 'failed as documented',
 };
 

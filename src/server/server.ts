@@ -66,7 +66,7 @@ export class JobServer {
     this.#settings = readServerOptions(options);
     this.#runtime = runtime;
     this.#handles = new Handles(this.#settings.name);
-    this.#waits = new Waits(runtime, this.#handles);
+    this.#waits = new Waits(runtime, this.#handles, () => this.#desk.queue);
     this.#desk = this.#newDesk();
     this.#owner = this.#newOwner();
   }
@@ -133,7 +133,7 @@ export class JobServer {
    */
   async waitFor(target: JobTarget, state: JobState, options: WaitOptions = {}): Promise<JobSnapshot> {
     if (this.#isClosed()) throw closed();
-    return await this.#waits.until(this.#desk.queue, target, state, options);
+    return await this.#waits.until(target, state, options);
   }
 
   /**
@@ -157,11 +157,9 @@ export class JobServer {
    */
   async restart(): Promise<void> {
     if (this.#state.name !== 'listening') throw closed();
-    const ended = Array.from(this.#sessions, (session) => session.destroy('the job server restarts'));
-    this.#stopTimer();
     this.#desk = this.#newDesk();
     this.#waits.forget();
-    await Promise.all(ended);
+    await Promise.all(this.#dismiss().map((session) => session.destroy('the job server restarts')));
   }
 
   #isClosed(): boolean {
@@ -174,23 +172,26 @@ export class JobServer {
         this.#accept(socket, host);
       });
     } catch (error) {
-      this.#state = { name: 'new' };
+      if (!this.#isClosed()) this.#state = { name: 'new' };
       const where = `${place.host}:${String(place.port)}`;
       throw invalidArgument(`Cannot listen on ${where}: ${describe(error)}`, { cause: error });
     }
   }
 
   async #shutDown(state: State): Promise<void> {
-    for (const session of this.#sessions) session.cut('the job server was closed');
-    this.#stopTimer();
     this.#waits.end(closed());
+    for (const session of this.#dismiss()) session.cut('the job server is closed');
     if (state.name === 'listening') await state.listener.close();
     if (state.name === 'opening') await state.opened.then((listener) => listener.close()).catch(() => undefined);
   }
 
-  #stopTimer(): void {
+  /** Nothing that becomes of these sessions matters any more, nor does what was due. */
+  #dismiss(): Session[] {
     this.#timer?.timer.cancel();
     this.#timer = undefined;
+    const sessions = [...this.#sessions];
+    this.#sessions.clear();
+    return sessions;
   }
 
   #accept(socket: Duplex, host: string): void {
@@ -242,7 +243,7 @@ export class JobServer {
   }
 
   #onLeft(session: Session): void {
-    this.#sessions.delete(session);
+    if (!this.#sessions.delete(session)) return;
     this.#desk.queue.leave(session);
     if (session.worker === undefined) return;
     session.worker.cantDo();

@@ -59,7 +59,7 @@ export class Session implements Listener {
   readonly #owner: SessionOwner;
   readonly #decoder: Decoder;
   readonly #lines = new LineReader();
-  readonly #batch = new Batch('RES', 'latin1');
+  readonly #batch = newBatch();
   #worker: Worker | undefined;
   #rest: Rest | undefined;
   #hold: Hold | undefined;
@@ -83,6 +83,8 @@ export class Session implements Listener {
     });
     socket.on('end', () => {
       this.#leave('it closed the connection');
+      // Node closes the other half when all is written; who has left may never read it.
+      if (socket.writableNeedDrain) socket.destroy();
     });
     socket.on('close', () => {
       this.#leave('the connection is gone');
@@ -106,22 +108,18 @@ export class Session implements Listener {
   send(type: number, args: readonly Argument[]): void {
     if (!this.#makeRoom()) return;
     const fault = this.#owner.faults.onAnswer(type);
-    if (fault === undefined) this.#batch.add(type, args);
-    else
-      this.#spoil(fault, (batch) => {
-        batch.add(type, args);
-      });
+    const batch = fault === undefined ? this.#batch : newBatch();
+    batch.add(type, args);
+    if (fault !== undefined) this.#spoil(fault, batch);
   }
 
   /** Sends a packet with data. Bytes belong to the session from then on. */
   sendWithData(type: number, args: readonly Argument[], data: Argument): void {
     if (!this.#makeRoom()) return;
     const fault = this.#owner.faults.onAnswer(type);
-    if (fault === undefined) this.#batch.addWithData(type, args, data);
-    else
-      this.#spoil(fault, (batch) => {
-        batch.addWithData(type, args, data);
-      });
+    const batch = fault === undefined ? this.#batch : newBatch();
+    batch.addWithData(type, args, data);
+    if (fault !== undefined) this.#spoil(fault, batch);
   }
 
   /** Sends an answer of the text protocol. */
@@ -246,11 +244,9 @@ export class Session implements Listener {
   }
 
   /** An answer meets a fault. */
-  #spoil(fault: AnswerFault, add: (batch: Batch) => void): void {
+  #spoil(fault: AnswerFault, batch: Batch): void {
     debug.server('%s: an answer to connection %d', fault.kind, this.number);
     if (fault.kind === 'drop') return;
-    const batch = new Batch('RES', 'latin1');
-    add(batch);
     const bytes = Buffer.concat(batch.take());
     if (fault.kind === 'garble') {
       bytes.fill(0xff, 0, 1);
@@ -280,4 +276,9 @@ export class Session implements Listener {
     this.#owner.onLeft(this);
     this.#owner.onRead();
   }
+}
+
+/** What came in as bytes was read as latin1, and goes out as that. */
+function newBatch(): Batch {
+  return new Batch('RES', 'latin1');
 }

@@ -42,14 +42,17 @@ const STATES: readonly JobState[] = ['queued', 'running', 'done'];
 export class Waits {
   readonly #runtime: Runtime;
   readonly #handles: Handles;
+  readonly #queue: () => Queue;
   readonly #waits = new Set<Wait>();
   #young = new Map<number, Ended>();
   #old = new Map<number, Ended>();
   #youngBytes = 0;
 
-  constructor(runtime: Runtime, handles: Handles) {
+  /** @param queue - the queue as it is when it is asked for: a restart makes a new one */
+  constructor(runtime: Runtime, handles: Handles, queue: () => Queue) {
     this.#runtime = runtime;
     this.#handles = handles;
+    this.#queue = queue;
   }
 
   /** A job has come into a state. */
@@ -74,10 +77,10 @@ export class Waits {
   }
 
   /** See {@link JobServer.waitFor}. */
-  until(queue: Queue, target: JobTarget, state: JobState, options: WaitOptions): Promise<JobSnapshot> {
+  until(target: JobTarget, state: JobState, options: WaitOptions): Promise<JobSnapshot> {
     const matches = this.#matcher(target);
     const { timeout, signal } = readWaitOptions(state, options);
-    const there = this.#find(queue, matches, state);
+    const there = this.#find(matches, state);
     if (there !== undefined) return Promise.resolve(there);
     if (signal?.aborted === true) return Promise.reject(aborted(signal));
     return new Promise((resolve) => {
@@ -85,7 +88,7 @@ export class Waits {
         timeout === Infinity
           ? undefined
           : this.#runtime.setTimer(() => {
-              wait.reject(this.#timedOut(queue, wait, timeout));
+              wait.reject(this.#timedOut(wait, timeout));
             }, timeout);
       const onAbort = (): void => {
         if (signal !== undefined) wait.reject(aborted(signal));
@@ -124,8 +127,8 @@ export class Waits {
   }
 
   /** A job that is in the state, else one that is gone and was. */
-  #find(queue: Queue, matches: (job: Job) => boolean, state: JobState): JobSnapshot | undefined {
-    for (const job of queue.jobs) {
+  #find(matches: (job: Job) => boolean, state: JobState): JobSnapshot | undefined {
+    for (const job of this.#queue().jobs) {
       if (matches(job) && stateOf(job) === state) return this.#snapshot(job, state);
     }
     for (const { job, hasRun } of this.#ended()) {
@@ -146,10 +149,10 @@ export class Waits {
     return (job) => job.fn.name === latin1;
   }
 
-  #timedOut(queue: Queue, { target, matches, state }: Wait, timeout: number): GearmanError {
+  #timedOut({ target, matches, state }: Wait, timeout: number): GearmanError {
     const seen = new Map<string, number>();
     const count = (what: string): unknown => seen.set(what, (seen.get(what) ?? 0) + 1);
-    for (const job of queue.jobs) if (matches(job)) count(stateOf(job));
+    for (const job of this.#queue().jobs) if (matches(job)) count(stateOf(job));
     for (const { job, hasRun } of this.#ended()) if (matches(job)) count(hasRun ? 'done' : 'ended without running');
     const list = Array.from(seen, ([what, times]) => `${String(times)} ${what}`).join(', ');
     const what = typeof target === 'string' ? `The job ${target}` : `A job of the function '${target.function}'`;

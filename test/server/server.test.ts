@@ -90,6 +90,10 @@ describe('JobServer', () => {
     const opening = new JobServer();
     const listening = opening.listen({ port: 0 });
     await Promise.all([opening.close(), assert.rejects(listening, { code: 'GEARMAN_SHUTDOWN' })]);
+    const failing = new JobServer();
+    const failed = failing.listen({ port: 0, host: 'no.such.host.invalid' });
+    await Promise.all([failing.close(), assert.rejects(failed, { code: 'GEARMAN_INVALID_ARGUMENT' })]);
+    await assert.rejects(failing.listen(), { code: 'GEARMAN_SHUTDOWN' });
     const server = await serve(t);
     const { address } = server;
     const peer = await Speaker.to(t, address);
@@ -116,6 +120,9 @@ describe('JobServer', () => {
     await peer.ask('SUBMIT_JOB_BG', ['f', '']);
     await worker.say('CAN_DO_TIMEOUT', ['f', '5000']).ask('GRAB_JOB');
     const wait = server.waitFor({ function: 'g' }, 'queued');
+    // The old server does not live to see that the worker leaves.
+    const again = server.waitFor({ function: 'f' }, 'queued', { timeout: 50 });
+    const notAgain = assert.rejects(again, { code: 'GEARMAN_TIMEOUT', message: /no such job was seen/ });
     await Promise.all([server.restart(), peer.closed(), worker.closed()]);
     assert.deepEqual(server.jobs, []);
     assert.deepEqual(server.address, address);
@@ -123,6 +130,7 @@ describe('JobServer', () => {
     assert.equal(await next.read('status\n', '.\n'), '.\n');
     assert.equal(await next.ask('SUBMIT_JOB_BG', ['g', '']), 'JOB_CREATED|H:server:1');
     assert.equal((await wait).handle, 'H:server:1');
+    await notAgain;
     await server.close();
     await assert.rejects(server.restart(), { code: 'GEARMAN_SHUTDOWN' });
   });

@@ -26,8 +26,11 @@ export const GEARMAND_1_1_20 = {
   /** CAN_DO_TIMEOUT: PRE_SLEEP of a worker that still runs a job gives that all the time in the world. 2.0.0, too. */
   'sleep stops the timer': true,
 
-  /** WORK_EXCEPTION to a client that did not ask for it is a WORK_FAIL with the worker's argument, NUL included. 2.0.0, too. */
-  'a failure for an exception has a NUL behind the handle': true,
+  /**
+   * WORK_FAIL goes on as the worker wrote it, and WORK_EXCEPTION to a client that did not ask for it becomes a WORK_FAIL with its first
+   * argument, whose end is a NUL. 2.0.0, too.
+   */
+  'a failure may have a NUL behind the handle': true,
 
   /** A job that was submitted in the foreground and in the background is dropped when nobody waits for it any more. 2.0.0, too. */
   'background jobs are lost with their last listener': true,

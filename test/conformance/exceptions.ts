@@ -9,7 +9,7 @@ async function askFor(client: Peer, option = 'exceptions'): Promise<void> {
 
 /** A failure that stands for an exception. */
 async function expectFailure(scene: Scene, client: Peer, handle: string): Promise<void> {
-  const end = scene.differs('a failure for an exception has a NUL behind the handle') ? '\0' : '';
+  const end = scene.differs('a failure may have a NUL behind the handle') ? '\0' : '';
   await client.expect('WORK_FAIL', handle + end);
 }
 

@@ -40,6 +40,8 @@ export const identity: Theme = {
   'a name': isCalled('me'),
   'a name with spaces': isCalled('me and  you'),
   'no name at all': isCalled(''),
+  'a name that ends with a NUL': isCalled('me\0', 'me'),
+  'a name with a NUL is cut there': isCalled('me\0you', 'me'),
   'a name of bytes': isCalled('\xff\xc3\xa4'),
   'a name of 127 bytes': isCalled('x'.repeat(127)),
   'a longer name is cut': isCalled('x'.repeat(128), 'x'.repeat(127)),

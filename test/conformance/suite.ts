@@ -15,6 +15,7 @@ import { reducing } from './reducing.js';
 import { requeueing } from './requeueing.js';
 import { results } from './results.js';
 import { Scene, Servers, type Theme } from './scene.js';
+import { separators } from './separators.js';
 import { sleeping } from './sleeping.js';
 import { status } from './status.js';
 import { submission } from './submission.js';
@@ -26,7 +27,7 @@ const THEMES: Readonly<Record<string, Theme>> = {
   ...{ submission, coalescing, status, priorities, reducing, epoch },
   ...{ results, exceptions, leaving, requeueing, ownership },
   ...{ abilities, sleeping, timeouts, identity },
-  ...{ text, queues, limits, framing },
+  ...{ text, queues, limits, separators, framing },
 };
 
 /** Themes whose cases wait for a time, which they do together. */

@@ -128,8 +128,10 @@ export const leaving: Theme = {
     const { client, worker, handle } = await scene.running();
     await scene.leave(client);
     await scene.leave(worker);
+    const watcher = await scene.peer();
+    assert.equal(await watcher.status(handle), '1 0 0 0');
     await (await scene.worker()).grabNothing();
-    assert.equal(await (await scene.peer()).status(handle), '0 0 0 0');
+    assert.equal(await watcher.status(handle), '0 0 0 0');
   },
 
   'one of several submissions of one connection cannot be taken back': async (scene) => {

@@ -80,6 +80,18 @@ export const sleeping: Theme = {
     await worker.expect('NOOP');
   },
 
+  'who was woken and sleeps again without having grabbed is not woken': async (scene) => {
+    const [client, worker] = await sleepingPair(scene);
+    const other = await scene.worker();
+    await client.submit('SUBMIT_JOB_BG', scene.fn, '', '1');
+    await worker.expect('NOOP');
+    assert.deepEqual(await other.drain(), ['1']);
+    await worker.send('PRE_SLEEP').quiet();
+    await client.submit('SUBMIT_JOB_BG', scene.fn, '', '2');
+    await worker.quiet();
+    await worker.send('PRE_SLEEP').expect('NOOP');
+  },
+
   'sleeping twice is one sleep': async (scene) => {
     const [client, worker] = await sleepingPair(scene);
     await worker.send('PRE_SLEEP').quiet();

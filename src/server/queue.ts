@@ -286,10 +286,6 @@ export class Queue {
   /** Its worker has it no longer: it goes to the tail of its priority, or ends. */
   #requeue(job: Job): void {
     job.retries++;
-    if (!job.isWanted) {
-      this.end(job);
-      return;
-    }
     if (job.retries >= this.#settings.jobRetries) {
       this.#observer.onGivenUp(job);
       this.end(job);
@@ -298,7 +294,8 @@ export class Queue {
     this.#release(job);
     job.progress = NO_PROGRESS;
     job.fn.push(job);
-    this.#observer.onState(job, 'queued', true);
+    if (job.isWanted) this.#observer.onState(job, 'queued', true);
+    else this.#onUnwanted(job);
     wake(job.fn);
   }
 

@@ -113,7 +113,7 @@ const getStatus: Request = (desk, session, packet) => {
 };
 
 const getStatusUnique: Request = ({ queue }, session, packet) => {
-  const unique = packet.latin1(0).replace(/\0.*$/s, '');
+  const unique = untilNul(packet.latin1(0));
   const job = queue.findUnique(unique);
   session.send(TYPE.STATUS_RES_UNIQUE, [unique, ...statusOf(job), String(job?.waitingClients ?? 0)]);
 };
@@ -130,7 +130,7 @@ function find({ queue, handles }: Desk, handle: string): Job | undefined {
 
 const setOption: Request = (_desk, session, packet) => {
   const option = packet.latin1(0);
-  if (option.toLowerCase() !== 'exceptions') {
+  if (untilNul(option).toLowerCase() !== 'exceptions') {
     session.sendError('UNKNOWN_OPTION', 'Server does not recognize given option');
     return;
   }
@@ -175,7 +175,7 @@ const preSleep: Request = ({ queue }, session) => {
 };
 
 const setClientId: Request = (_desk, session, packet) => {
-  session.id = packet.latin1(0).slice(0, MAX_ID_BYTES);
+  session.id = untilNul(packet.latin1(0)).slice(0, MAX_ID_BYTES);
 };
 
 const grab: Request = ({ queue, handles }, session, { type }) => {
@@ -256,6 +256,12 @@ const workFail: Request = (desk, session, packet) => {
   tellFailed(desk, job);
   desk.queue.end(job);
 };
+
+/** As a C program reads a string: what stands behind a NUL is not seen. */
+function untilNul(text: string): string {
+  const end = text.indexOf('\0');
+  return end === -1 ? text : text.slice(0, end);
+}
 
 /** As `atoi` reads: the whole number at the beginning, 0 without one. */
 export function leadingNumber(text: string): number {

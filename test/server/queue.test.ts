@@ -178,6 +178,8 @@ describe('Queue: listeners', () => {
     bench.queue.leave(one);
     assert.equal(job.holder, worker);
     bench.queue.takeAway(worker);
+    assert.deepEqual(bench.told, ['1 queued', '1 running', '1 done']);
+    assert.equal(bench.queue.grab(worker), undefined);
     assert.equal(bench.queue.jobs.size, 0);
     assert.deepEqual(bench.told, ['1 queued', '1 running', '1 done']);
   });

@@ -1,54 +1,48 @@
-/** The plot: how many jobs per second each client submits, with a scale on which ten times as many are always one step. */
+/** The plot: how many jobs per second each client submits and each worker does, with a scale on which ten times as many are always one step. */
 import { View, parse } from 'vega';
 import { compile } from 'vega-lite';
 import type { Report } from './report.js';
 
-const SHOWN = ['null-32', 'gearmand-32', 'null-32-one', 'gearmand-32-one'];
+const SHOWN = ['null-32', 'gearmand-32', 'null-32-one', 'gearmand-32-one', 'worker-null', 'worker-gearmand'];
 
-interface Point {
-  readonly title: string;
-  readonly contender: string;
-  readonly callsPerSecond: number;
-  readonly isOurs: boolean;
-}
+const COLOR = {
+  field: 'isOurs',
+  type: 'nominal',
+  scale: { domain: [true, false], range: ['#c2410c', '#475569'] },
+  legend: null,
+};
+const LABEL = { type: 'text', align: 'left', dx: 8, fontSize: 10 };
 
-function pointsOf({ cases }: Report): Point[] {
-  return SHOWN.flatMap((name) => cases.filter((each) => each.name === name)).flatMap(({ title, figures }) =>
-    figures.map(({ contender, callsPerSecond }) => ({
-      title,
-      contender,
-      callsPerSecond,
-      isOurs: contender.startsWith('gearman-client'),
-    })),
-  );
+/** One case: a line for each contender, in the order of the tables. */
+function viewOf({ title, figures }: Report['cases'][number]): object {
+  const values = figures.map(({ contender, callsPerSecond }) => ({
+    contender,
+    callsPerSecond,
+    isOurs: contender.startsWith('gearman-client'),
+  }));
+  const sort = figures.map(({ contender }) => contender);
+  const y = { field: 'contender', type: 'nominal', sort, title: null, axis: { grid: true } };
+  const x = { field: 'callsPerSecond', type: 'quantitative', title: 'jobs per second', scale: { type: 'log' } };
+  const text = { field: 'callsPerSecond', format: '.3s' };
+  return {
+    title,
+    width: 340,
+    data: { values },
+    layer: [
+      { mark: { type: 'point', filled: true, size: 70 }, encoding: { x, y, color: COLOR } },
+      { mark: LABEL, encoding: { x, y, color: COLOR, text } },
+    ],
+  };
 }
 
 /** Draws the report as SVG. */
-export async function draw(report: Report): Promise<string> {
-  const points = pointsOf(report);
-  const contenders = [...new Set(points.map(({ contender }) => contender))];
-  const titles = [...new Set(points.map(({ title }) => title))];
-  const y = { field: 'contender', type: 'nominal', sort: contenders, title: null, axis: { grid: true } };
-  const x = { field: 'callsPerSecond', type: 'quantitative', title: 'jobs per second', scale: { type: 'log' } };
-  const color = {
-    field: 'isOurs',
-    type: 'nominal',
-    scale: { domain: [true, false], range: ['#c2410c', '#475569'] },
-    legend: null,
-  };
-  const label = { type: 'text', align: 'left', dx: 8, fontSize: 10 };
+export async function draw({ cases }: Report): Promise<string> {
   const { spec } = compile({
     background: 'white',
-    data: { values: points },
-    facet: { field: 'title', type: 'nominal', sort: titles, title: null },
+    concat: SHOWN.flatMap((name) => cases.filter((each) => each.name === name)).map(viewOf),
     columns: 2,
-    spec: {
-      width: 340,
-      layer: [
-        { mark: { type: 'point', filled: true, size: 70 }, encoding: { x, y, color } },
-        { mark: label, encoding: { x, y, color, text: { field: 'callsPerSecond', format: '.3s' } } },
-      ],
-    },
+    // One scale for all of them; each has its own contenders.
+    resolve: { scale: { x: 'shared', y: 'independent' } },
     config: { axis: { labelLimit: 240, gridColor: '#e2e8f0' }, font: 'sans-serif' },
   });
   return new View(parse(spec), { renderer: 'none' }).toSVG();

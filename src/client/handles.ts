@@ -18,6 +18,11 @@ class Generation {
   /** Number of handles; one that several servers issued counts for each. */
   size = 0;
 
+  /** Whether nobody but this server issued handles. */
+  isOf(server: string): boolean {
+    return this.servers.size === 1 && this.servers.has(server);
+  }
+
   add(handle: string, server: string): void {
     let issued = this.servers.get(server);
     if (issued === undefined) this.servers.set(server, (issued = new Issued()));
@@ -38,13 +43,18 @@ export class Handles {
     // Longer ones cannot be asked for.
     if (handle.length > MAX_HANDLE_BYTES) return;
     // That others issued it, too, is not forgotten before this.
-    for (const [other, issued] of this.#older.servers) {
-      if (other !== server && issued.has(handle)) this.#younger.add(handle, other);
-    }
+    if (!this.#older.isOf(server)) this.#renew(handle, server);
     this.#younger.add(handle, server);
     if (this.#younger.size < GENERATION) return;
     this.#older = this.#younger;
     this.#younger = new Generation();
+  }
+
+  /** What the older generation knows of other servers that issued the handle goes over to the younger one. */
+  #renew(handle: string, server: string): void {
+    for (const [other, issued] of this.#older.servers) {
+      if (other !== server && issued.has(handle)) this.#younger.add(handle, other);
+    }
   }
 
   /** The servers that are remembered to have issued it. */

@@ -127,7 +127,7 @@ export class Submission extends Request implements RoutedJob {
       const args = [this.function, this.unique, reducer, ''];
       batch.addWithData(TYPE.SUBMIT_REDUCE_JOB_BACKGROUND, args, this.workload);
     } else {
-      batch.addWithData(BACKGROUND[this.#priority], [this.function, this.unique], this.workload);
+      batch.addJob(BACKGROUND[this.#priority], this.function, this.unique, this.workload);
     }
   }
 

@@ -12,6 +12,13 @@ const LARGEST_SLAB = 131_072;
 const NUL = 0;
 const EMPTY_SLAB = Buffer.alloc(0);
 
+/** At most so many bytes do arguments take, each with its NUL. */
+function sizeOf(args: readonly Argument[]): number {
+  let size = 0;
+  for (const argument of args) size += maxByteLength(argument) + 1;
+  return size;
+}
+
 /**
  * Packets in one direction of one connection. Arguments must have passed `arguments.ts`: no NUL is looked for here.
  * What {@link take} returns is never written again; the payloads in it are the caller's own memory.
@@ -39,7 +46,7 @@ export class Batch {
 
   /** Adds a packet of a type without data. */
   add(type: number, args: readonly Argument[]): void {
-    this.#reserve(args, 0);
+    this.#reserve(sizeOf(args));
     const start = this.#end;
     const body = this.#writeArguments(args);
     // No NUL stands behind the last argument.
@@ -51,7 +58,7 @@ export class Batch {
   addWithData(type: number, args: readonly Argument[], data: Argument): void {
     const size = maxByteLength(data);
     const isLarge = size >= BY_REFERENCE;
-    this.#reserve(args, isLarge ? 0 : size);
+    this.#reserve(sizeOf(args) + (isLarge ? 0 : size));
     const start = this.#end;
     const body = this.#writeArguments(args);
     if (!isLarge) this.#end = writeArgument(this.#slab, this.#end, data, this.#encoding);
@@ -63,6 +70,24 @@ export class Batch {
   /** Adds bytes as they are: a line of text between packets. */
   addBytes(bytes: Uint8Array): void {
     this.#addByReference(bytes);
+  }
+
+  /** {@link addWithData} for the packet of which clients send a million, with its two arguments: no list is made of them. */
+  addJob(type: number, name: string, unique: string, workload: Argument): void {
+    const size = maxByteLength(workload);
+    if (size >= BY_REFERENCE) {
+      this.addWithData(type, [name, unique], workload);
+      return;
+    }
+    this.#reserve(maxByteLength(name) + maxByteLength(unique) + 2 + size);
+    const slab = this.#slab;
+    const start = this.#end;
+    let end = writeArgument(slab, start + HEADER_BYTES, name);
+    slab[end++] = NUL;
+    end = writeArgument(slab, end, unique);
+    slab[end++] = NUL;
+    this.#end = writeArgument(slab, end, workload);
+    writeHeader(slab, start, { magic: this.#magic, type, length: this.#end - start - HEADER_BYTES });
   }
 
   /** What was added since the last call, in order, and forgets it. */
@@ -96,10 +121,9 @@ export class Batch {
     this.#bytes += bytes.byteLength;
   }
 
-  /** Makes room in the slab, or a new slab; what the old one holds is kept for {@link take}. */
-  #reserve(args: readonly Argument[], dataBytes: number): void {
-    let needed = HEADER_BYTES + dataBytes;
-    for (const argument of args) needed += maxByteLength(argument) + 1;
+  /** Makes room for a body in the slab, or a new slab; what the old one holds is kept for {@link take}. */
+  #reserve(bodyBytes: number): void {
+    const needed = HEADER_BYTES + bodyBytes;
     if (this.#slab.length - this.#end >= needed) return;
     this.#closeSlab();
     const next = Math.min(LARGEST_SLAB, Math.max(FIRST_SLAB, this.#slab.length * 2));

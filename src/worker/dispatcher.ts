@@ -40,8 +40,8 @@ export class Dispatcher implements SessionOwner, TaskOwner {
   readonly #sessions: Session[] = [];
   /** Sessions that close. */
   readonly #leaving = new Set<Session>();
-  /** The names of servers that have all functions, or had them and have lost none since. */
-  readonly #connected = new Set<string>();
+  /** What was told of each server last, by its name: that it has all functions, or that it does not. */
+  readonly #told = new Map<string, 'connect' | 'disconnect'>();
   /** Places that are taken: by jobs that run, and by requests for one. */
   #taken = 0;
   /** Handlers that run. */
@@ -79,7 +79,7 @@ export class Dispatcher implements SessionOwner, TaskOwner {
 
   /** Whether a server has the functions. */
   get isConnected(): boolean {
-    return this.#connected.size > 0;
+    return [...this.#told.values()].includes('connect');
   }
 
   has(name: string): boolean {
@@ -182,7 +182,9 @@ export class Dispatcher implements SessionOwner, TaskOwner {
   }
 
   onUnregistered({ address }: Session, error: GearmanError): void {
-    if (this.#connected.delete(address.name)) this.#owner.onDisconnect(address.name, error);
+    if (this.#told.get(address.name) === 'disconnect') return;
+    this.#told.set(address.name, 'disconnect');
+    this.#owner.onDisconnect(address.name, error);
   }
 
   onGone(session: Session): void {
@@ -193,8 +195,8 @@ export class Dispatcher implements SessionOwner, TaskOwner {
   #tellIfConnected(address: Address): void {
     const sessions = this.#sessions.filter((session) => session.address === address);
     const hasAll = sessions.length > 0 && sessions.every(({ isRegistered }) => isRegistered);
-    if (!hasAll || this.#connected.has(address.name)) return;
-    this.#connected.add(address.name);
+    if (!hasAll || this.#told.get(address.name) === 'connect') return;
+    this.#told.set(address.name, 'connect');
     this.#owner.onConnect(address.name);
   }
 
@@ -230,8 +232,7 @@ export class Dispatcher implements SessionOwner, TaskOwner {
   #leave(session: Session): void {
     this.#sessions.splice(this.#sessions.indexOf(session), 1);
     this.#leaving.add(session);
-    if (!this.#sessions.some(({ address }) => address === session.address))
-      this.#connected.delete(session.address.name);
+    if (!this.#sessions.some(({ address }) => address === session.address)) this.#told.delete(session.address.name);
     session.close();
   }
 }

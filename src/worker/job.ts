@@ -1,6 +1,7 @@
 /** A job as its handler sees it, and what a handler may throw. */
 import { invalidArgument } from '../errors.js';
 import { checkWorkload, type Workload } from '../protocol/arguments.js';
+import type { Abort } from './abort.js';
 import type { Link, Assignment } from './link.js';
 
 /** The largest number that gearmand keeps of a job's progress. */
@@ -35,22 +36,26 @@ export class Job {
   readonly reducer: string | undefined;
   /** Name of the job server that the job came from. */
   readonly server: string;
-  /** Aborted when nobody wants the result any more: the connection is lost, the time is over, or the worker is cut off. */
-  readonly signal: AbortSignal;
   readonly #link: Link;
+  readonly #abort: Abort;
   /** What is done with the job: nothing more can be said about it when it `ended`, and what is said is dropped when it was `left`. */
   #state: 'running' | 'left' | 'ended' = 'running';
 
   /** @internal */
-  constructor(link: Link, assignment: Assignment, name: string, signal: AbortSignal) {
+  constructor(link: Link, assignment: Assignment, name: string, abort: Abort) {
     this.handle = assignment.handle;
     this.function = name;
     this.unique = assignment.unique;
     this.workload = assignment.workload;
     this.reducer = assignment.reducer;
     this.server = link.server;
-    this.signal = signal;
     this.#link = link;
+    this.#abort = abort;
+  }
+
+  /** Aborted when nobody wants the result any more: the connection is lost, the time is over, or the worker is cut off. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
   }
 
   /** The workload as UTF-8 text. */

@@ -32,7 +32,7 @@ export interface SessionOwner {
   onUnused(lane: Lane): void;
   /** The server has the lane's functions. */
   onRegistered(session: Session): void;
-  /** The server does not have them any more. */
+  /** The server does not have them any more, or cannot be reached. */
   onUnregistered(session: Session, error: GearmanError): void;
   /** It is closed, and so are all its sockets. */
   onGone(session: Session): void;
@@ -235,7 +235,6 @@ export class Session extends Timed implements LinkOwner {
     this.#state = { name: 'paused' };
     this.#deadlines.start(this, pauseAfter(this.#failures, settings.backoff, runtime.random()));
     debug.worker('%s is left alone for a while: %s', this.address.name, error.message);
-    if (!this.#isRegistered) return;
     this.#isRegistered = false;
     this.#owner.onUnregistered(this, error);
   }

@@ -4,6 +4,7 @@ import { traceJob } from '../observe.js';
 import { checkWorkload } from '../protocol/arguments.js';
 import { TYPE } from '../protocol/packet.js';
 import { Timed, type Deadlines } from '../transport/deadlines.js';
+import { Abort } from './abort.js';
 import { Job, JobFailed, JobRetry } from './job.js';
 import type { WorkerFunction } from './lane.js';
 import type { Assignment, HeldJob, Link } from './link.js';
@@ -30,7 +31,7 @@ export class Task extends Timed implements HeldJob {
   readonly #function: WorkerFunction;
   readonly #link: Link;
   readonly #owner: TaskOwner;
-  readonly #abort = new AbortController();
+  readonly #abort = new Abort();
   /** What became of the job; none while it is not decided. The handler may run on. */
   outcome: JobOutcome | undefined;
   /** Why it did not complete. */
@@ -38,7 +39,7 @@ export class Task extends Timed implements HeldJob {
 
   constructor(owner: TaskOwner, session: Session, job: { link: Link; assignment: Assignment; fn: WorkerFunction }) {
     super();
-    this.job = new Job(job.link, job.assignment, job.fn.name, this.#abort.signal);
+    this.job = new Job(job.link, job.assignment, job.fn.name, this.#abort);
     this.session = session;
     this.#function = job.fn;
     this.#link = job.link;
@@ -48,26 +49,29 @@ export class Task extends Timed implements HeldJob {
   /** Runs the handler; settles when that has ended, and never rejects. */
   async run(): Promise<void> {
     // Who heard that it starts may have cut it off.
-    if (this.outcome === undefined) await this.#call();
+    if (this.outcome === undefined) {
+      this.#owner.deadlines.start(this, this.#function.settings.timeout);
+      try {
+        this.#complete(await this.#call());
+      } catch (error) {
+        this.#fail(asError(error));
+      }
+    }
+    // At once: what the server is told of the job and the request for the next one leave together.
     this.#owner.deadlines.stop(this);
     this.job.leave(true);
     this.#owner.onTaskEnd(this);
   }
 
-  async #call(): Promise<void> {
-    this.#owner.deadlines.start(this, this.#function.settings.timeout);
-    try {
-      const { handle, unique, server } = this.job;
-      const context = () => ({ function: this.#function.name, handle, unique, server });
-      let result: unknown;
-      // What the handler returns is not for those who listen to the channel.
-      await traceJob(context, async () => {
-        result = await this.#function.handler(this.job);
-      });
-      this.#complete(result);
-    } catch (error) {
-      this.#fail(asError(error));
-    }
+  async #call(): Promise<unknown> {
+    const { handle, unique, server } = this.job;
+    const context = () => ({ function: this.#function.name, handle, unique, server });
+    let result: unknown;
+    // What the handler returns is not for those who listen to the channel.
+    await traceJob(context, async () => {
+      result = await this.#function.handler(this.job);
+    });
+    return result;
   }
 
   /** The handler has taken too long. */

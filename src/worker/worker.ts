@@ -30,7 +30,7 @@ export interface GearmanWorkerEvents {
   'job:error': [job: Job, error: Error];
   /** A job server has the functions. */
   connect: [server: string];
-  /** A job server does not have them any more, because its connection died. */
+  /** A job server does not have them any more, or could not be reached, and why; once until it is connected. */
   disconnect: [server: string, error: GearmanError];
   /** No job runs, and no server has one. */
   idle: [];

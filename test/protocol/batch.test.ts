@@ -93,10 +93,12 @@ describe('a batch', () => {
         for (const [index, [fn, unique, data]] of jobs.entries()) {
           if (index === cut) taken.push(...batch.take());
           batch.addWithData(BG, [fn, unique], data);
+          batch.addJob(BG, fn, unique, data);
           batch.add(TYPE.GET_STATUS, [unique]);
         }
         taken.push(...batch.take());
         const expected = jobs.flatMap(([fn, unique, data]) => [
+          encode('REQ', BG, [fn, unique], data),
           encode('REQ', BG, [fn, unique], data),
           encode('REQ', TYPE.GET_STATUS, [unique]),
         ]);
@@ -120,14 +122,16 @@ describe('a batch', () => {
     batch.addWithData(BG, ['f', 'u'], 'small');
     batch.addWithData(BG, ['f', 'u'], large);
     batch.addWithData(BG, ['f', 'u'], large.subarray(1));
+    batch.addJob(BG, 'f', 'u', large);
     batch.addWithData(BG, ['f', 'u'], view);
-    assert.equal(batch.bytes, 4 * 16 + 5 + 16_384 + 16_383 + 20_000);
+    assert.equal(batch.bytes, 5 * 16 + 5 + 2 * 16_384 + 16_383 + 20_000);
     const buffers = batch.take();
+    assert.equal(buffers.filter((buffer) => buffer === large).length, 2);
     assert.equal(buffers[1], large);
     assert.equal(buffers.at(-1), view);
     assert.equal(
       buffers.reduce((sum, { length }) => sum + length, 0),
-      4 * 16 + 5 + 16_384 + 16_383 + 20_000,
+      5 * 16 + 5 + 2 * 16_384 + 16_383 + 20_000,
     );
   });
 

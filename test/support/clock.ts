@@ -10,6 +10,8 @@ interface Alarm {
 
 /** Time stands still until the test moves it, so that no timeout can come too early on a slow machine. */
 export class Clock implements Runtime {
+  /** What was opened, in order. */
+  readonly sockets: Duplex[] = [];
   readonly #alarms = new Set<Alarm>();
   readonly #received = new Condition();
   #receivedBytes = 0;
@@ -18,6 +20,7 @@ export class Clock implements Runtime {
 
   connect(target: Target, onUp: () => void): Duplex {
     const socket = nodeRuntime.connect(target, onUp);
+    this.sockets.push(socket);
     socket.on('data', (chunk: Buffer) => {
       this.#receivedBytes += chunk.length;
       this.#received.changed();

@@ -12,6 +12,8 @@ import { Clock } from '../support/clock.js';
 import { Condition } from '../support/condition.js';
 import { Peer, type PeerConnection } from '../support/peer.js';
 
+const MIB = 1024 * 1024;
+
 /** Writes down what it is told. */
 class Owner implements SocketOwner {
   readonly events: string[] = [];
@@ -99,9 +101,8 @@ class FullSocket extends Duplex {
   readonly taken: Buffer[] = [];
   #untaken: { chunk: Buffer; done: () => void } | undefined;
 
-  constructor() {
-    // The default is more from Node 22 on.
-    super({ writableHighWaterMark: 16_384 });
+  constructor(writableHighWaterMark: number) {
+    super({ writableHighWaterMark });
   }
 
   override _read(): void {}
@@ -220,8 +221,8 @@ describe('a socket that takes nothing for now', () => {
   const HELD = 256 * 1024;
 
   /** It is up and its other side takes nothing. */
-  function full() {
-    const { duplex, clock, seen } = puppet(new FullSocket());
+  function full(highWaterMark = 16_384) {
+    const { duplex, clock, seen } = puppet(new FullSocket(highWaterMark));
     const { owner, socket } = open({}, clock);
     seen.up();
     return { duplex, owner, socket };
@@ -233,6 +234,17 @@ describe('a socket that takes nothing for now', () => {
 
   it('is not full before it was written to', () => {
     assert.equal(full().socket.isWritable, true);
+  });
+
+  it('gets on with a buffer of any size, however much Node lets it hold', async () => {
+    for (const highWaterMark of [1, 16_384, 262_144, 262_145, MIB, 4 * MIB]) {
+      const { duplex, socket } = full(highWaterMark);
+      const payload = bytes(3 * MIB);
+      socket.write([payload]);
+      while (!duplex.isTaken) await duplex.takeChunk();
+      assert.ok(Buffer.concat(duplex.taken).equals(payload), `everything, at a mark of ${highWaterMark}`);
+      assert.equal(socket.isWritable, true);
+    }
   });
 
   it('has got all of several buffers up to 256 KiB, so that no request is called unsent that is on its way', () => {

@@ -57,6 +57,18 @@ describe('a worker', () => {
     assert.equal(peer.connections.length, 1);
   });
 
+  it('says how jobs ended and asks for the next ones in one piece', async (t) => {
+    const { clock, connection, hands } = await working(t, { concurrency: 3 });
+    connection.send(jobAssignUniq('H:1'), jobAssignUniq('H:2'), jobAssignUniq('H:3'));
+    await hands.run(2);
+    const [socket] = clock.sockets;
+    assert.ok(socket, 'the worker has a socket');
+    const write = t.mock.method(socket, 'write');
+    for (const { end } of hands.runs) end('done');
+    await connection.seen(/^GRAB_JOB/, 6);
+    assert.equal(write.mock.callCount(), 1);
+  });
+
   it('shares its places out among its servers: jobs that run and requests for one are never more', async (t) => {
     const peers = [await Peer.start(t), await Peer.start(t), await Peer.start(t)];
     const [clock, hands] = [new Clock(), new ByHand()];

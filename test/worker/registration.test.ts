@@ -226,8 +226,8 @@ describe('a server that fails', () => {
   it('is one that accepts connections and says nothing within connectTimeout', async (t) => {
     const [frozen, clock] = [await Peer.start(t, silent, attend), new Clock()];
     const worker = workerOf(t, [frozen], { connectTimeout: 1000, heartbeat: 60_000 }, clock).addFunction('f', silent);
-    const told_: unknown[] = [];
-    worker.on('disconnect', (...args) => told_.push(args));
+    const events: string[] = [];
+    worker.on('disconnect', (server, { code }) => events.push(`disconnect ${server} ${code}`));
     const started = worker.start();
     const connection = await frozen.connection(0);
     await connection.received(2);
@@ -237,7 +237,19 @@ describe('a server that fails', () => {
     await connection.closed;
     clock.advance(50);
     await started;
-    assert.deepEqual(told_, [], 'it never had the functions');
+    assert.deepEqual(events, [`disconnect ${frozen.name} GEARMAN_TIMEOUT`]);
+  });
+
+  it('is told of once, however often it cannot be reached, until it has the functions', async (t) => {
+    const [peer, clock] = [await Peer.start(t, hangUp, hangUp, attend, silent), new Clock()];
+    const worker = workerOf(t, [peer], {}, clock).addFunction('f', silent);
+    const events: string[] = [];
+    worker.on('connect', () => events.push('connect')).on('disconnect', () => events.push('disconnect'));
+    await clock.advanceUntil(worker.start());
+    assert.deepEqual(events, ['disconnect', 'connect']);
+    (await peer.connection(2)).reset();
+    await once(worker, 'disconnect');
+    assert.deepEqual(events, ['disconnect', 'connect', 'disconnect']);
   });
 });
 

@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { CASES, against, type Case } from './cases.js';
+import { CASES, against, serverOf, type Case } from './cases.js';
 import { prepare } from './prepare.js';
 import {
   describeMachine,
@@ -32,12 +32,18 @@ const isChosen = (name: string): boolean =>
   positionals.length === 0 || positionals.some((start) => name.startsWith(start));
 
 function chooseCases(found: { hasGearmand: boolean; hasLibgearman: boolean }): Case[] {
-  return CASES.filter(({ name, server }) => isChosen(name) && (found.hasGearmand || server !== 'gearmand'))
+  const chosen = CASES.filter(({ name }) => isChosen(name));
+  return chosen
     .map((each) => (values.against === undefined ? each : against(path.resolve(values.against, 'dist/index.js'), each)))
     .map((each) => ({
       ...each,
-      contenders: each.contenders.filter(({ isProgram }) => found.hasLibgearman || isProgram !== true),
-    }));
+      contenders: each.contenders.filter(
+        (contender) =>
+          (found.hasLibgearman || contender.isProgram !== true) &&
+          (found.hasGearmand || serverOf(contender, each) !== 'gearmand'),
+      ),
+    }))
+    .filter(({ contenders }) => contenders.length > 0);
 }
 
 async function runCases(cases: readonly Case[]): Promise<CaseResult[]> {

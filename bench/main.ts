@@ -7,8 +7,9 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { CASES, against, serverOf, type Case } from './cases.js';
+import { CASES, GEARMAND, JOB_SERVER, against, serverOf, type Case } from './cases.js';
 import { prepare } from './prepare.js';
+import { measureQueued, type QueuedResult } from './queued.js';
 import {
   describeMachine,
   type CodecResult,
@@ -77,6 +78,15 @@ async function measureMemory(): Promise<MemoryResult> {
   }
 }
 
+async function runQueued(hasGearmand: boolean): Promise<QueuedResult[]> {
+  process.stderr.write('server-million ');
+  const results = await measureQueued(hasGearmand ? [JOB_SERVER, GEARMAND] : [JOB_SERVER], () =>
+    process.stderr.write('.'),
+  );
+  process.stderr.write('\n');
+  return results;
+}
+
 async function write(report: Report): Promise<void> {
   // Only now: what it imports was not installed when this process began.
   const { draw } = await import('./plot.js');
@@ -91,9 +101,10 @@ async function write(report: Report): Promise<void> {
 const found = prepare();
 const where = describeMachine();
 const cases = await runCases(chooseCases(found));
+const queued = isChosen('server-million') ? await runQueued(found.hasGearmand) : [];
 const memory = isChosen('memory') ? await measureMemory() : undefined;
 const codec = isChosen('codec') ? (ask(['--import', 'tsx', file('codec.ts')]) as CodecResult[]) : [];
-const report: Report = { ...where, cases, memory, codec };
+const report: Report = { ...where, cases, queued, memory, codec };
 console.log(summary(report));
 const isFull = positionals.length === 0 && values.against === undefined && found.hasGearmand && found.hasLibgearman;
 if (isFull) await write(report);

@@ -57,6 +57,17 @@ export function caseTable(result: CaseResult): string {
   return [`### ${title}\n`, table(head, rows), ...notes].join('\n');
 }
 
+function queuedTable({ queued }: Report): string[] {
+  if (queued.length === 0) return [];
+  const head = ['', 'memory, MB', 'first submits/s', 'last submits/s', 'jobs/s, ten thousand', 'jobs/s, a million'];
+  const rows = queued.map((each) => [
+    each.server,
+    fixed(each.rssBytes / MEGABYTE, 0),
+    ...[each.firstPerSecond, each.lastPerSecond, each.fewPerSecond, each.millionPerSecond].map(count),
+  ]);
+  return ['### Job servers: a million jobs queued\n\n' + table(head, rows)];
+}
+
 function memoryTable({ memory }: Report): string[] {
   if (memory === undefined) return [];
   const rows = [
@@ -87,11 +98,24 @@ const where = ({ date, versions, machine }: Report): string => `Measured on ${da
 
 /** All but the cases. */
 export function summary(report: Report): string {
-  return [where(report), ...memoryTable(report), ...codecTable(report), ...reachTable(report)].join('\n\n');
+  return [
+    where(report),
+    ...queuedTable(report),
+    ...memoryTable(report),
+    ...codecTable(report),
+    ...reachTable(report),
+  ].join('\n\n');
 }
 
 /** Everything. */
 export function markdown(report: Report): string {
   const cases = report.cases.map(caseTable);
-  return [where(report), ...reachTable(report), ...cases, ...memoryTable(report), ...codecTable(report)].join('\n\n');
+  return [
+    where(report),
+    ...reachTable(report),
+    ...cases,
+    ...queuedTable(report),
+    ...memoryTable(report),
+    ...codecTable(report),
+  ].join('\n\n');
 }

@@ -151,10 +151,10 @@ export const CASES: readonly Case[] = [
 /** Which job server a contender runs against. */
 export const serverOf = (contender: Contender, given: Case): ServerKind => contender.server ?? given.server;
 
-/** The same case with another build of this client beside each of this one. */
+/** The same case with another build of this package beside each contender of this one. */
 export function against(dist: string, given: Case): Case {
   const contenders = given.contenders.flatMap((contender) =>
-    contender.name.startsWith('gearman-client')
+    contender.name.startsWith('gearman-client') || contender.name === JOB_SERVER
       ? [contender, { ...contender, name: `${contender.name}, other build`, dist }]
       : [contender],
   );

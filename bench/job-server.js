@@ -1,8 +1,11 @@
-// The embedded job server, from dist, in a process of its own: listens on a free port of 127.0.0.1, prints it, and ends when its
-// standard input does.
-const dist = process.env['BENCH_DIST'] ?? new URL('../dist/index.js', import.meta.url).href;
+// The embedded job server, from dist, in a process of its own: `node job-server.js [DIST]` listens on a free port of 127.0.0.1, prints
+// it, and ends when its standard input does.
+import { pathToFileURL } from 'node:url';
+
+const [dist] = process.argv.slice(2);
+const index = dist === undefined ? new URL('../dist/index.js', import.meta.url) : pathToFileURL(dist);
 const { JobServer } = /** @type {typeof import('../src/server/server.js')} */ (
-  await import(new URL('server/server.js', new URL(dist, 'file:')).href)
+  await import(new URL('server/server.js', index).href)
 );
 
 const server = await new JobServer().listen({ port: 0 });

@@ -81,7 +81,7 @@ function* turns(contenders: readonly Contender[]): Generator<Contender> {
 }
 
 async function runTurn(contender: Contender, given: Case, servers: JobServers): Promise<Sample> {
-  await servers.refresh();
+  await servers.refresh(contender.dist);
   const { queued, worker, workloadBytes } = given;
   if (queued !== undefined) await fillQueue(queued, workloadBytes, servers.ports);
   const helper =

@@ -11,8 +11,8 @@ export interface JobServers {
   readonly ports: readonly number[];
   /** The process. */
   readonly pid: number | undefined;
-  /** Before each contender. */
-  refresh(): Promise<void>;
+  /** Before each contender; `dist` is another build of this package, for what runs from it. */
+  refresh(dist?: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -56,9 +56,9 @@ async function startJobServer(): Promise<JobServers> {
     get pid() {
       return helper.pid;
     },
-    refresh: async () => {
+    refresh: async (dist) => {
       await helper.close();
-      helper = await startHelper('job-server.js');
+      helper = await startHelper('job-server.js', ...(dist === undefined ? [] : [dist]));
     },
     close: () => helper.close(),
   };

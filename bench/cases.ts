@@ -1,5 +1,8 @@
 /** Who runs against what. */
 
+/** `JobServer` is the one that is embedded. */
+export type ServerKind = 'null server' | 'gearmand' | 'JobServer';
+
 /** One line of the table of contenders. */
 export interface Contender {
   /** What the tables call it. */
@@ -11,6 +14,8 @@ export interface Contender {
   readonly isOther?: true;
   /** How many calls are outstanding, or how many jobs a worker runs at a time; the case's number by default. */
   readonly outstanding?: number;
+  /** Which job server it runs against; the case's by default. */
+  readonly server?: ServerKind;
   /** Another build of this client, by its folder; its own `dist` by default. */
   readonly dist?: string;
 }
@@ -19,15 +24,17 @@ export interface Contender {
 export interface Case {
   readonly name: string;
   readonly title: string;
-  readonly server: 'null server' | 'gearmand';
+  readonly server: ServerKind;
   /** How many job servers. */
   readonly servers: number;
   readonly outstanding: number;
   readonly workloadBytes: number;
-  /** What a run consists of: a client's calls, or the jobs that a worker does. */
-  readonly unit: 'call' | 'job';
+  /** What is measured: a client's calls, the jobs that a worker does, or what job servers make of the same client's jobs. */
+  readonly subject: 'client' | 'worker' | 'server';
   /** How many jobs are in the job server when a worker starts; none where it has jobs for ever. */
   readonly queued?: number;
+  /** Clients wait for the results of this package's worker, which runs so many jobs at a time. */
+  readonly worker?: number;
   readonly contenders: readonly Contender[];
 }
 
@@ -51,9 +58,9 @@ export const WORKER = 'gearman-client';
 const SEVERAL = 32;
 export const WORKER_SEVERAL = `${WORKER}, ${SEVERAL} at a time`;
 
-const onServer = (server: Case['server']): Case[] => {
+const onServer = (server: ServerKind): Case[] => {
   const prefix = server === 'gearmand' ? 'gearmand' : 'null';
-  const base = { server, servers: 1, outstanding: 1024, workloadBytes: 32, unit: 'call' } as const;
+  const base = { server, servers: 1, outstanding: 1024, workloadBytes: 32, subject: 'client' } as const;
   const all = server === 'gearmand' ? background : [...background, foreground];
   const what = server === 'gearmand' ? server : `a ${server}`;
   return [
@@ -73,7 +80,7 @@ const pool: Case = {
   servers: 3,
   outstanding: 1024,
   workloadBytes: 32,
-  unit: 'call',
+  subject: 'client',
   contenders: [withoutId],
 };
 
@@ -83,7 +90,7 @@ const severalAtATime = (contender: Contender): Contender[] => [
   { ...contender, name: `${contender.name}, ${SEVERAL} at a time`, outstanding: SEVERAL },
 ];
 
-function workersOn(server: Case['server']): Case {
+function workersOn(server: ServerKind): Case {
   const other = (name: string): Contender => ({ name, script: `${name}-worker`, isOther: true, outstanding: 1 });
   const bareSockets = severalAtATime({ ...bareSocket, script: 'bare-socket-worker' });
   const isQueued = server === 'gearmand';
@@ -94,7 +101,7 @@ function workersOn(server: Case['server']): Case {
     servers: 1,
     outstanding: 1,
     workloadBytes: 32,
-    unit: 'job',
+    subject: 'worker',
     ...(isQueued && { queued: 50_000 }),
     contenders: [
       // It completes jobs that were never assigned.
@@ -109,6 +116,28 @@ function workersOn(server: Case['server']): Case {
   };
 }
 
+export const JOB_SERVER = 'JobServer';
+export const GEARMAND = 'gearmand';
+
+/** Job servers take turns with the same client, and where it waits for results with the same worker. */
+function jobServers(): Case[] {
+  const base = {
+    server: 'JobServer',
+    servers: 1,
+    outstanding: 1024,
+    workloadBytes: 32,
+    subject: 'server',
+    contenders: ([JOB_SERVER, GEARMAND] as const).map((server) => ({ ...libgearman, name: server, server })),
+  } as const;
+  const waiting = { ...base, worker: SEVERAL };
+  const title = 'Job servers: jobs in the foreground';
+  return [
+    { ...base, name: 'server-background', title: 'Job servers: jobs in the background, 1024 outstanding' },
+    { ...waiting, name: 'server-foreground', title: `${title}, 1024 outstanding` },
+    { ...waiting, name: 'server-foreground-one', title: `${title}, 1 outstanding`, outstanding: 1 },
+  ];
+}
+
 /** Every case, in the order in which they run. */
 export const CASES: readonly Case[] = [
   ...onServer('null server'),
@@ -116,12 +145,16 @@ export const CASES: readonly Case[] = [
   ...onServer('gearmand'),
   workersOn('null server'),
   workersOn('gearmand'),
+  ...jobServers(),
 ];
 
-/** The same case with another build of this client beside each of this one. */
+/** Which job server a contender runs against. */
+export const serverOf = (contender: Contender, given: Case): ServerKind => contender.server ?? given.server;
+
+/** The same case with another build of this package beside each contender of this one. */
 export function against(dist: string, given: Case): Case {
   const contenders = given.contenders.flatMap((contender) =>
-    contender.name.startsWith('gearman-client')
+    contender.name.startsWith('gearman-client') || contender.name === JOB_SERVER
       ? [contender, { ...contender, name: `${contender.name}, other build`, dist }]
       : [contender],
   );

@@ -7,8 +7,9 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { CASES, against, type Case } from './cases.js';
+import { CASES, GEARMAND, JOB_SERVER, against, serverOf, type Case } from './cases.js';
 import { prepare } from './prepare.js';
+import { measureQueued, type QueuedResult } from './queued.js';
 import {
   describeMachine,
   type CodecResult,
@@ -32,12 +33,18 @@ const isChosen = (name: string): boolean =>
   positionals.length === 0 || positionals.some((start) => name.startsWith(start));
 
 function chooseCases(found: { hasGearmand: boolean; hasLibgearman: boolean }): Case[] {
-  return CASES.filter(({ name, server }) => isChosen(name) && (found.hasGearmand || server !== 'gearmand'))
+  const chosen = CASES.filter(({ name }) => isChosen(name));
+  return chosen
     .map((each) => (values.against === undefined ? each : against(path.resolve(values.against, 'dist/index.js'), each)))
     .map((each) => ({
       ...each,
-      contenders: each.contenders.filter(({ isProgram }) => found.hasLibgearman || isProgram !== true),
-    }));
+      contenders: each.contenders.filter(
+        (contender) =>
+          (found.hasLibgearman || contender.isProgram !== true) &&
+          (found.hasGearmand || serverOf(contender, each) !== 'gearmand'),
+      ),
+    }))
+    .filter(({ contenders }) => contenders.length > 0);
 }
 
 async function runCases(cases: readonly Case[]): Promise<CaseResult[]> {
@@ -71,6 +78,15 @@ async function measureMemory(): Promise<MemoryResult> {
   }
 }
 
+async function runQueued(hasGearmand: boolean): Promise<QueuedResult[]> {
+  process.stderr.write('server-million ');
+  const results = await measureQueued(hasGearmand ? [JOB_SERVER, GEARMAND] : [JOB_SERVER], () =>
+    process.stderr.write('.'),
+  );
+  process.stderr.write('\n');
+  return results;
+}
+
 async function write(report: Report): Promise<void> {
   // Only now: what it imports was not installed when this process began.
   const { draw } = await import('./plot.js');
@@ -85,9 +101,10 @@ async function write(report: Report): Promise<void> {
 const found = prepare();
 const where = describeMachine();
 const cases = await runCases(chooseCases(found));
+const queued = isChosen('server-million') ? await runQueued(found.hasGearmand) : [];
 const memory = isChosen('memory') ? await measureMemory() : undefined;
 const codec = isChosen('codec') ? (ask(['--import', 'tsx', file('codec.ts')]) as CodecResult[]) : [];
-const report: Report = { ...where, cases, memory, codec };
+const report: Report = { ...where, cases, queued, memory, codec };
 console.log(summary(report));
 const isFull = positionals.length === 0 && values.against === undefined && found.hasGearmand && found.hasLibgearman;
 if (isFull) await write(report);

@@ -1,9 +1,22 @@
-/** The plot: how many jobs per second each client submits and each worker does, with a scale on which ten times as many are always one step. */
+/**
+ * The plot: how many jobs per second each client submits, each worker does and each job server takes, with a scale on which ten times as
+ * many are always one step.
+ */
 import { View, parse } from 'vega';
 import { compile } from 'vega-lite';
+import { JOB_SERVER } from './cases.js';
 import type { Report } from './report.js';
 
-const SHOWN = ['null-32', 'gearmand-32', 'null-32-one', 'gearmand-32-one', 'worker-null', 'worker-gearmand'];
+const SHOWN = [
+  'null-32',
+  'gearmand-32',
+  'null-32-one',
+  'gearmand-32-one',
+  'worker-null',
+  'worker-gearmand',
+  'server-background',
+  'server-foreground',
+];
 
 const COLOR = {
   field: 'isOurs',
@@ -18,7 +31,7 @@ function viewOf({ title, figures }: Report['cases'][number]): object {
   const values = figures.map(({ contender, callsPerSecond }) => ({
     contender,
     callsPerSecond,
-    isOurs: contender.startsWith('gearman-client'),
+    isOurs: contender.startsWith('gearman-client') || contender === JOB_SERVER,
   }));
   const sort = figures.map(({ contender }) => contender);
   const y = { field: 'contender', type: 'nominal', sort, title: null, axis: { grid: true } };

@@ -1,5 +1,5 @@
 /** What this client aims at, and how far it came. An aim that is missed fails nothing: it is said. */
-import { WITHOUT_ID, WITH_ID, WORKER, WORKER_SEVERAL } from './cases.js';
+import { JOB_SERVER, WITHOUT_ID, WITH_ID, WORKER, WORKER_SEVERAL } from './cases.js';
 import type { Report } from './report.js';
 import type { Figures } from './samples.js';
 
@@ -65,6 +65,25 @@ function workerAims(find: Find): (Aim | undefined)[] {
   ];
 }
 
+function serverAims(find: Find, { queued }: Report): (Aim | undefined)[] {
+  const background = find('server-background', JOB_SERVER);
+  const foreground = find('server-foreground', JOB_SERVER);
+  const one = find('server-foreground-one', JOB_SERVER);
+  const million = queued.find(({ server }) => server === JOB_SERVER);
+  return [
+    atLeast("job server, background: 0.8 of gearmand's jobs/s", background?.toGearmand, 0.8),
+    atLeast("job server, foreground: 1.0 of gearmand's jobs/s", foreground?.toGearmand, 1),
+    atLeast("job server, foreground, 1 outstanding: 1.0 of gearmand's jobs/s", one?.toGearmand, 1),
+    atMost('job server, a million queued: 400 MB', million && million.rssBytes / 1e6, 400),
+    atLeast('job server, a million queued: submissions as fast as at first', million?.lastToFirst, 1),
+    atMost(
+      'job server, a million queued: 1.5 times as slow as with ten thousand',
+      million && 1 / million.millionToFew,
+      1.5,
+    ),
+  ];
+}
+
 function memoryAims({ memory }: Report): (Aim | undefined)[] {
   // A hundredth for what else the process does meanwhile.
   return [
@@ -78,5 +97,6 @@ function memoryAims({ memory }: Report): (Aim | undefined)[] {
 /** The aims whose figures were measured. */
 export function reach(report: Report): Aim[] {
   const find = findIn(report);
-  return [...speedAims(find), ...workerAims(find), ...memoryAims(report)].filter((aim) => aim !== undefined);
+  const aims = [...speedAims(find), ...workerAims(find), ...serverAims(find, report), ...memoryAims(report)];
+  return aims.filter((aim) => aim !== undefined);
 }

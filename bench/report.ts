@@ -1,6 +1,7 @@
 /** Everything that one run of the bench found out. */
 import { spawnSync } from 'node:child_process';
 import * as os from 'node:os';
+import type { QueuedResult } from './queued.js';
 import type { CaseResult } from './samples.js';
 
 /** What `memory.js` prints: of a workload of 64 MiB, copies that were made of it, by buffers and by the process. */
@@ -31,6 +32,7 @@ export interface Report {
   readonly machine: string;
   readonly versions: string;
   readonly cases: readonly CaseResult[];
+  readonly queued: readonly QueuedResult[];
   readonly memory: MemoryResult | undefined;
   readonly codec: readonly CodecResult[];
 }

@@ -2,12 +2,12 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import type { Case, Contender } from './cases.js';
+import { serverOf, type Case, type Contender, type ServerKind } from './cases.js';
 import { connect } from './contenders/bare-socket.js';
 import { makeIds } from './contenders/ids.js';
 import { programOf } from './prepare.js';
 import { summarize, type CaseResult, type Sample } from './samples.js';
-import { startGearmand, startNullServers, type JobServers } from './servers.js';
+import { startHelper, startServers, type JobServers } from './servers.js';
 
 const ROUNDS = 5;
 /** How long a contender warms up, and then how long it is measured. */
@@ -26,21 +26,27 @@ const BYTES_PER_JOB = 512;
 const run = promisify(execFile);
 
 /** How many calls a contender may make, and with how many unique IDs. Where jobs are kept no ID may come twice. */
-function limitsOf({ server, workloadBytes, name }: Case): { most: number; ids: number } {
-  if (server === 'null server' || name.endsWith('status')) return { most: 1e9, ids: IDS };
+function limitsOf({ server, workloadBytes, name, worker }: Case): { most: number; ids: number } {
+  if (server === 'null server' || name.endsWith('status') || worker !== undefined) return { most: 1e9, ids: IDS };
   const most = Math.min(MOST_JOBS, Math.floor(MOST_BYTES / (workloadBytes + BYTES_PER_JOB)));
   return { most, ids: most };
 }
 
-function settingsOf({ outstanding }: Contender, given: Case, ports: readonly number[]): Record<string, unknown> {
+function settingsOf({ outstanding }: Contender, given: Case, { ports, pid }: JobServers): Record<string, unknown> {
   const base = { ports, outstanding: outstanding ?? given.outstanding, workload: given.workloadBytes };
-  if (given.queued === undefined) return { ...base, ...limitsOf(given), seconds: SECONDS };
-  return { ...base, seconds: DRAIN_SECONDS, most: given.queued, queued: 'yes' };
+  if (given.queued !== undefined) return { ...base, seconds: DRAIN_SECONDS, most: given.queued, queued: 'yes' };
+  return {
+    ...base,
+    ...limitsOf(given),
+    seconds: SECONDS,
+    ...(given.subject === 'server' && { 'cpu-of': pid }),
+    ...(given.worker !== undefined && { foreground: 'yes' }),
+  };
 }
 
-async function runContender(contender: Contender, given: Case, ports: readonly number[]): Promise<Sample> {
+async function runContender(contender: Contender, given: Case, servers: JobServers): Promise<Sample> {
   const { script, isProgram, dist } = contender;
-  const settings = settingsOf(contender, given, ports);
+  const settings = settingsOf(contender, given, servers);
   const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const options = { timeout: STUCK_MS, env: dist === undefined ? process.env : { ...process.env, BENCH_DIST: dist } };
   const main = path.join(import.meta.dirname, 'contenders', 'main.js');
@@ -74,24 +80,38 @@ function* turns(contenders: readonly Contender[]): Generator<Contender> {
   }
 }
 
-async function runTurns(given: Case, servers: JobServers, progress: () => void): Promise<CaseResult> {
+async function runTurn(contender: Contender, given: Case, servers: JobServers): Promise<Sample> {
+  await servers.refresh(contender.dist);
+  const { queued, worker, workloadBytes } = given;
+  if (queued !== undefined) await fillQueue(queued, workloadBytes, servers.ports);
+  const helper =
+    worker === undefined ? undefined : await startHelper('worker.js', String(worker), ...servers.ports.map(String));
+  try {
+    return await runContender(contender, given, servers);
+  } finally {
+    await helper?.close();
+  }
+}
+
+type Servers = ReadonlyMap<ServerKind, JobServers>;
+
+async function runTurns(given: Case, servers: Servers, progress: () => void): Promise<CaseResult> {
   const samples = new Map(given.contenders.map(({ name }) => [name, [] as Sample[]]));
   const failures: string[] = [];
   for (const contender of turns(given.contenders)) {
     const own = samples.get(contender.name);
-    if (own === undefined) continue;
+    const against = servers.get(serverOf(contender, given));
+    if (own === undefined || against === undefined) continue;
     try {
-      await servers.refresh();
-      if (given.queued !== undefined) await fillQueue(given.queued, given.workloadBytes, servers.ports);
-      own.push(await runContender(contender, given, servers.ports));
+      own.push(await runTurn(contender, given, against));
     } catch (error) {
       samples.delete(contender.name);
       failures.push(`${contender.name}: ${describe(error)}`);
     }
     progress();
   }
-  const { name, title, unit, workloadBytes } = given;
-  return { name, title, unit, workloadBytes, figures: summarize(samples, given), failures };
+  const { name, title, subject, workloadBytes } = given;
+  return { name, title, subject, workloadBytes, figures: summarize(samples, given), failures };
 }
 
 /**
@@ -99,10 +119,13 @@ async function runTurns(given: Case, servers: JobServers, progress: () => void):
  * @param progress - called behind each run
  */
 export async function runCase(given: Case, progress: () => void): Promise<CaseResult> {
-  const servers = given.server === 'gearmand' ? await startGearmand() : await startNullServers(given.servers);
+  const servers = new Map<ServerKind, JobServers>();
   try {
+    for (const kind of new Set(given.contenders.map((each) => serverOf(each, given)))) {
+      servers.set(kind, await startServers(kind, given.servers));
+    }
     return await runTurns(given, servers, progress);
   } finally {
-    await servers.close();
+    for (const each of servers.values()) await each.close();
   }
 }

@@ -1,11 +1,11 @@
 /** What is measured, and what becomes of it. */
-import type { Case } from './cases.js';
+import { GEARMAND, type Case } from './cases.js';
 
 /** One run of one contender, as its process prints it. */
 export interface Sample {
   readonly calls: number;
   readonly seconds: number;
-  /** User and system, all threads. */
+  /** User and system, all threads; of the job server where that is what is measured. */
   readonly cpuSeconds: number;
   readonly peakRssBytes: number;
 }
@@ -22,20 +22,22 @@ export interface Figures {
   readonly toLibgearman: number | undefined;
   /** The same, of those of the fastest other one for Node with as many calls outstanding, or jobs at a time. */
   readonly toOther: number | undefined;
+  /** The same, of gearmand's where job servers are compared. */
+  readonly toGearmand: number | undefined;
 }
 
 /** The results of one case. */
 export interface CaseResult {
   readonly name: string;
   readonly title: string;
-  readonly unit: Case['unit'];
+  readonly subject: Case['subject'];
   readonly workloadBytes: number;
   readonly figures: readonly Figures[];
   /** Contenders that did not run, and why. */
   readonly failures: readonly string[];
 }
 
-function median(values: readonly number[]): number {
+export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   const upper = sorted[middle] ?? NaN;
@@ -79,6 +81,7 @@ export function summarize(samples: Samples, given: Case): Figures[] {
       toBareSocket: ratio(own, samples.get('bare socket')),
       toLibgearman: ratio(own, samples.get('libgearman')),
       toOther: ratio(own, fastestOther(samples, given, outstanding)),
+      toGearmand: ratio(own, samples.get(GEARMAND)),
     };
   });
 }

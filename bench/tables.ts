@@ -26,21 +26,25 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 type Column = readonly [title: string, cell: (figures: Figures) => string];
 
-/** The columns of a case behind the names. Bytes are the business of clients; aims of workers are the others for Node. */
-function columnsOf({ unit, workloadBytes }: CaseResult): Column[] {
-  const isClient = unit === 'call';
+/** The columns of a case behind the names, for what is measured in it. */
+function columnsOf({ subject, workloadBytes }: CaseResult): Column[] {
+  const unit = subject === 'client' ? 'call' : 'job';
+  const rate: Column = [`${unit}s/s`, (each) => count(each.callsPerSecond)];
+  const cpu: Column = [`CPU, us per ${unit}`, (each) => fixed(each.cpuMicrosPerCall, 2)];
+  const memory: Column = ['peak memory, MB', (each) => fixed(each.peakRssBytes / MEGABYTE, 0)];
   const bytes: Column = ['MB/s', (each) => count((each.callsPerSecond * workloadBytes) / MEGABYTE)];
   const toBareSocket: Column = ['× bare socket', (each) => fixed(each.toBareSocket, 3)];
+  const toLibgearman: Column = ['× libgearman', (each) => fixed(each.toLibgearman, 3)];
   const toOther: Column = ['× fastest other', (each) => fixed(each.toOther, 2)];
-  return [
-    [`${unit}s/s`, (each) => count(each.callsPerSecond)],
-    ...(isClient ? [bytes] : []),
-    [`CPU, us per ${unit}`, (each) => fixed(each.cpuMicrosPerCall, 2)],
-    ['peak memory, MB', (each) => fixed(each.peakRssBytes / MEGABYTE, 0)],
-    ...(isClient ? [toBareSocket] : []),
-    ['× libgearman', (each) => fixed(each.toLibgearman, 3)],
-    ...(isClient ? [] : [toOther]),
-  ];
+  const toGearmand: Column = ['× gearmand', (each) => fixed(each.toGearmand, 3)];
+  switch (subject) {
+    case 'client':
+      return [rate, bytes, cpu, memory, toBareSocket, toLibgearman];
+    case 'worker':
+      return [rate, cpu, memory, toLibgearman, toOther];
+    case 'server':
+      return [rate, cpu, toGearmand];
+  }
 }
 
 /** One case. */
@@ -51,6 +55,17 @@ export function caseTable(result: CaseResult): string {
   const rows = figures.map((each) => [each.contender, ...columns.map(([, cell]) => cell(each))]);
   const notes = failures.map((failure) => `\nDid not run: ${failure}.`);
   return [`### ${title}\n`, table(head, rows), ...notes].join('\n');
+}
+
+function queuedTable({ queued }: Report): string[] {
+  if (queued.length === 0) return [];
+  const head = ['', 'memory, MB', 'first submits/s', 'last submits/s', 'jobs/s, ten thousand', 'jobs/s, a million'];
+  const rows = queued.map((each) => [
+    each.server,
+    fixed(each.rssBytes / MEGABYTE, 0),
+    ...[each.firstPerSecond, each.lastPerSecond, each.fewPerSecond, each.millionPerSecond].map(count),
+  ]);
+  return ['### Job servers: a million jobs queued\n\n' + table(head, rows)];
 }
 
 function memoryTable({ memory }: Report): string[] {
@@ -83,11 +98,24 @@ const where = ({ date, versions, machine }: Report): string => `Measured on ${da
 
 /** All but the cases. */
 export function summary(report: Report): string {
-  return [where(report), ...memoryTable(report), ...codecTable(report), ...reachTable(report)].join('\n\n');
+  return [
+    where(report),
+    ...queuedTable(report),
+    ...memoryTable(report),
+    ...codecTable(report),
+    ...reachTable(report),
+  ].join('\n\n');
 }
 
 /** Everything. */
 export function markdown(report: Report): string {
   const cases = report.cases.map(caseTable);
-  return [where(report), ...reachTable(report), ...cases, ...memoryTable(report), ...codecTable(report)].join('\n\n');
+  return [
+    where(report),
+    ...reachTable(report),
+    ...cases,
+    ...queuedTable(report),
+    ...memoryTable(report),
+    ...codecTable(report),
+  ].join('\n\n');
 }

@@ -19,14 +19,16 @@ class Reader {
   /**
    * How many packets end in the chunk.
    * @param {Buffer} chunk
+   * @param {(bytes: Buffer, start: number) => void} [look] - looks at the body of each
    */
-  count(chunk) {
+  count(chunk, look) {
     const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     let count = 0;
     let offset = 0;
     while (offset + HEADER_BYTES <= bytes.length) {
       const end = offset + HEADER_BYTES + bytes.readUInt32BE(offset + 8);
       if (end > bytes.length) break;
+      look?.(bytes, offset + HEADER_BYTES);
       offset = end;
       count++;
     }
@@ -157,4 +159,45 @@ export async function connectWorker(setting) {
   const complete = packet('REQ', TYPE.WORK_COMPLETE, 'H:null:1000000', setting.workload);
   const next = Buffer.concat([complete, packet('REQ', TYPE.GRAB_JOB_UNIQ)]);
   return start(await open(setting), new Ring(Array.from({ length: 4096 }, () => next)), setting.outstanding);
+}
+
+/**
+ * A worker for real job servers: it completes what it was assigned. A run is over when the last of its jobs is complete for the job
+ * server, too, and asks for no more.
+ * @param {Setting} setting
+ */
+export async function connectForGrabs(setting) {
+  const socket = await open(setting);
+  const { outstanding } = setting;
+  const reader = new Reader();
+  const grab = packet('REQ', TYPE.GRAB_JOB);
+  socket.write(packet('REQ', TYPE.CAN_DO, 'bench'));
+  /** @param {number} jobs */
+  const run = (jobs) =>
+    new Promise((/** @type {(value: void) => void} */ resolve) => {
+      let ungrabbed = jobs;
+      let unanswered = jobs + 1;
+      /** @param {number} count */
+      const ask = (count) => {
+        const grabs = Math.min(count, ungrabbed);
+        ungrabbed -= grabs;
+        return Array.from({ length: grabs }, () => grab);
+      };
+      socket.removeAllListeners('data').on('data', (chunk) => {
+        /** @type {Buffer[]} */
+        const completed = [];
+        const count = reader.count(chunk, (bytes, start) => {
+          completed.push(packet('REQ', TYPE.WORK_COMPLETE, bytes.subarray(start, bytes.indexOf(0, start) + 1)));
+        });
+        unanswered -= count;
+        if (unanswered === 0) {
+          resolve();
+          return;
+        }
+        socket.write(Buffer.concat([...completed, ...ask(count)]));
+        if (unanswered === 1) socket.write(packet('REQ', TYPE.ECHO_REQ, 'done'));
+      });
+      socket.write(Buffer.concat(ask(outstanding)));
+    });
+  return { run, close: () => socket.destroy() };
 }

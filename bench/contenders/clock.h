@@ -21,6 +21,10 @@ struct setting {
   double seconds;
   double most;
   bool is_queued;
+  /* Whether calls wait for what becomes of their jobs. */
+  bool is_foreground;
+  /* Whose CPU is measured: this process's, or a job server's. */
+  clockid_t cpu_clock;
 };
 
 struct result {
@@ -35,42 +39,49 @@ struct contender;
 /* Makes so many calls, or runs so many jobs. */
 static void run(struct contender *contender, size_t calls);
 
-static double cpu_seconds(void) {
-  struct rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-         (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
-static double now(void) {
+static double seconds_of(clockid_t clock) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(clock, &time);
   return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static struct result clock_run(struct contender *contender, double calls) {
-  double cpu = cpu_seconds();
-  double start = now();
+static struct result clock_run(struct contender *contender, double calls, clockid_t cpu_clock) {
+  double cpu = seconds_of(cpu_clock);
+  double start = seconds_of(CLOCK_MONOTONIC);
   run(contender, (size_t)calls);
-  return (struct result){.calls = calls, .seconds = now() - start, .cpu_seconds = cpu_seconds() - cpu};
+  return (struct result){
+      .calls = calls,
+      .seconds = seconds_of(CLOCK_MONOTONIC) - start,
+      .cpu_seconds = seconds_of(cpu_clock) - cpu,
+  };
 }
 
 static struct result measure(struct contender *contender, const struct setting *setting) {
-  if (setting->is_queued) return clock_run(contender, setting->most);
+  clockid_t cpu_clock = setting->cpu_clock;
+  if (setting->is_queued) return clock_run(contender, setting->most, cpu_clock);
   double left = setting->most;
   double warm_seconds = 0;
   double per_second = 8 / setting->seconds;
   while (warm_seconds < setting->seconds && left > setting->most * 2 / 3) {
-    struct result part = clock_run(contender, ceil(fmin(setting->most / 6, per_second * setting->seconds / 4)));
+    double calls = ceil(fmin(setting->most / 6, per_second * setting->seconds / 4));
+    struct result part = clock_run(contender, calls, cpu_clock);
     left -= part.calls;
     warm_seconds += part.seconds;
     per_second = part.calls / part.seconds;
   }
-  return clock_run(contender, ceil(fmin(left, per_second * setting->seconds)));
+  return clock_run(contender, ceil(fmin(left, per_second * setting->seconds)), cpu_clock);
+}
+
+static clockid_t cpu_clock_of(pid_t pid) {
+  clockid_t clock;
+  if (clock_getcpuclockid(pid, &clock) == 0) return clock;
+  fprintf(stderr, "there is no process %ld\n", (long)pid);
+  exit(1);
 }
 
 static struct setting read_arguments(int argc, char **argv) {
   struct setting setting = {.outstanding = 1, .workload = 32, .ids = 1, .seconds = 1, .most = 1000};
+  setting.cpu_clock = CLOCK_PROCESS_CPUTIME_ID;
   for (int index = 1; index + 1 < argc; index += 2) {
     const char *value = argv[index + 1];
     if (strcmp(argv[index], "--ports") == 0) setting.port = (in_port_t)atoi(value);
@@ -80,6 +91,8 @@ static struct setting read_arguments(int argc, char **argv) {
     if (strcmp(argv[index], "--seconds") == 0) setting.seconds = atof(value);
     if (strcmp(argv[index], "--most") == 0) setting.most = atof(value);
     if (strcmp(argv[index], "--queued") == 0) setting.is_queued = strcmp(value, "yes") == 0;
+    if (strcmp(argv[index], "--foreground") == 0) setting.is_foreground = strcmp(value, "yes") == 0;
+    if (strcmp(argv[index], "--cpu-of") == 0) setting.cpu_clock = cpu_clock_of((pid_t)atol(value));
   }
   return setting;
 }

@@ -2,7 +2,7 @@
  * libgearman's client, measured as main.js measures the others.
  *
  * Its tasks run in rounds: as many as may be outstanding are added, and gearman_client_run_tasks sends them and returns when all have
- * their job handles. With one outstanding, gearman_client_do_background is faster. It also has to carry large workloads: when the
+ * their job handles, or in the foreground their results. With one outstanding, gearman_client_do_background is faster. It also has to carry large workloads: when the
  * socket takes no more in the middle of one, gearman_client_run_tasks (1.1.20) may forget the rest and wait for ever.
  */
 #include <libgearman-1.0/gearman.h>
@@ -16,7 +16,8 @@ struct contender {
   char *workload;
   char *ids;
   size_t next_id;
-  size_t created;
+  /* Jobs of a round that were created, or in the foreground completed. */
+  size_t answered;
   const struct setting *setting;
 };
 
@@ -28,7 +29,13 @@ static void check(gearman_return_t ret, gearman_client_st *client) {
 
 static gearman_return_t on_created(gearman_task_st *task) {
   struct contender *contender = gearman_task_context(task);
-  if (gearman_task_job_handle(task)[0] != '\0') contender->created++;
+  if (gearman_task_job_handle(task)[0] != '\0') contender->answered++;
+  return GEARMAN_SUCCESS;
+}
+
+static gearman_return_t on_complete(gearman_task_st *task) {
+  struct contender *contender = gearman_task_context(task);
+  if (gearman_task_data_size(task) == contender->setting->workload) contender->answered++;
   return GEARMAN_SUCCESS;
 }
 
@@ -37,24 +44,40 @@ static const char *next_id(struct contender *contender) {
   return contender->ids + (ID_BYTES + 1) * contender->next_id++;
 }
 
-static void run_one(struct contender *contender) {
+static void submit_one(struct contender *contender) {
   char handle[GEARMAN_JOB_HANDLE_SIZE];
   check(gearman_client_do_background(contender->client, "bench", next_id(contender), contender->workload,
                                      contender->setting->workload, handle),
         contender->client);
 }
 
-static void run_tasks(struct contender *contender, size_t count) {
+static void do_one(struct contender *contender) {
+  size_t size;
   gearman_return_t ret;
-  contender->created = 0;
-  for (size_t index = 0; index < count; index++) {
-    gearman_client_add_task_background(contender->client, NULL, contender, "bench", next_id(contender),
-                                       contender->workload, contender->setting->workload, &ret);
-    check(ret, contender->client);
-  }
+  void *result = gearman_client_do(contender->client, "bench", next_id(contender), contender->workload,
+                                   contender->setting->workload, &size, &ret);
+  check(ret, contender->client);
+  free(result);
+}
+
+static void add_task(struct contender *contender) {
+  gearman_return_t ret;
+  gearman_client_st *client = contender->client;
+  size_t size = contender->setting->workload;
+  if (contender->setting->is_foreground)
+    gearman_client_add_task(client, NULL, contender, "bench", next_id(contender), contender->workload, size, &ret);
+  else
+    gearman_client_add_task_background(client, NULL, contender, "bench", next_id(contender), contender->workload, size,
+                                       &ret);
+  check(ret, client);
+}
+
+static void run_tasks(struct contender *contender, size_t count) {
+  contender->answered = 0;
+  for (size_t index = 0; index < count; index++) add_task(contender);
   check(gearman_client_run_tasks(contender->client), contender->client);
-  if (contender->created == count) return;
-  fprintf(stderr, "libgearman: %zu of %zu jobs were created\n", contender->created, count);
+  if (contender->answered == count) return;
+  fprintf(stderr, "libgearman: %zu of %zu jobs were answered\n", contender->answered, count);
   exit(1);
 }
 
@@ -62,8 +85,9 @@ static void run(struct contender *contender, size_t calls) {
   size_t at_once = contender->setting->workload < ONE_AT_A_TIME_FROM ? contender->setting->outstanding : 1;
   for (size_t left = calls; left > 0;) {
     size_t count = left < at_once ? left : at_once;
-    if (at_once == 1) run_one(contender);
-    else run_tasks(contender, count);
+    if (at_once > 1) run_tasks(contender, count);
+    else if (contender->setting->is_foreground) do_one(contender);
+    else submit_one(contender);
     left -= count;
   }
 }
@@ -87,7 +111,8 @@ int main(int argc, char **argv) {
   };
   memset(contender.workload, 'w', setting.workload);
   check(gearman_client_add_server(contender.client, "127.0.0.1", setting.port), contender.client);
-  gearman_client_set_created_fn(contender.client, on_created);
+  if (setting.is_foreground) gearman_client_set_complete_fn(contender.client, on_complete);
+  else gearman_client_set_created_fn(contender.client, on_created);
   // The library looks for the task of each answer in a list of all: it is seven times as fast if those that are done are not in it.
   gearman_client_add_options(contender.client, GEARMAN_CLIENT_FREE_TASKS);
 

@@ -54,6 +54,11 @@ export class Gearmand {
     return `127.0.0.1:${this.port}`;
   }
 
+  /** Its process, while it runs. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
   /** Starts it (again) on its port; resolves when it answers. */
   async restart(): Promise<void> {
     const options = ['-L', '127.0.0.1', '-l', 'none', '-P', '', '-p', String(this.port), ...this.#args];

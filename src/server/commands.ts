@@ -58,7 +58,7 @@ const cancel: Command = (desk, [name = '', what, handle, ...more]) => {
   const number = desk.handles.numberOf(handle);
   const job = number === undefined ? undefined : desk.queue.jobs.get(number);
   if (job === undefined) return encodeLine('ERR UNKNOWN_JOB');
-  tellFailed(desk, job);
+  if (job.listeners !== undefined) tellFailed(desk, job, job.listeners);
   desk.queue.cancel(job);
   return OK;
 };

@@ -77,11 +77,15 @@ export class Faults {
   readonly #connections: Armed<RefuseFault>[] = [];
 
   /**
-   * Puts a fault into force; returns what ends it.
+   * Puts a fault into force; returns it, as it will be told of, and what ends it.
    * @throws GearmanArgumentError `GEARMAN_INVALID_ARGUMENT`: no such fault, or one that cannot happen to such a packet
    */
-  add(given: unknown): () => void {
+  add(given: unknown): { readonly fault: Fault; readonly remove: () => void } {
     const fault = readFault(given);
+    return { fault, remove: this.#arm(fault) };
+  }
+
+  #arm(fault: Fault): () => void {
     switch (fault.kind) {
       case 'refuse':
         return arm(this.#connections, fault, undefined);
@@ -105,10 +109,11 @@ export class Faults {
   }
 
   /** What happens to a connection that comes: it is refused, or accepted and not read. */
-  onConnection(): 'refuse' | 'freeze' | undefined {
-    if (happen(this.#connections, undefined) !== undefined) return 'refuse';
+  onConnection(): Fault | undefined {
+    const refusal = happen(this.#connections, undefined);
+    if (refusal !== undefined) return refusal;
     const freezing = this.#requests.filter(({ fault, type }) => fault.kind === 'freeze' && type === undefined);
-    return happen(freezing, undefined)?.kind === 'freeze' ? 'freeze' : undefined;
+    return happen(freezing, undefined);
   }
 }
 

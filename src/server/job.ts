@@ -27,6 +27,9 @@ export interface Listener {
   sendWithData(type: number, args: readonly Argument[], data: Argument): void;
 }
 
+/** Who waits for a job, and how many submissions of each do. */
+export type Listeners = ReadonlyMap<Listener, number>;
+
 /** Who runs a job. */
 export interface Holder {
   /** The jobs that it runs, in the order in which it got them; the queue keeps it. */

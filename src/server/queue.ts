@@ -4,7 +4,16 @@
  */
 import { createHash } from 'node:crypto';
 import { Heap } from './heap.js';
-import { Job, JobFunction, NO_PROGRESS, PRIORITIES, type JobDetails, type Listener, type Priority } from './job.js';
+import {
+  Job,
+  JobFunction,
+  NO_PROGRESS,
+  PRIORITIES,
+  type JobDetails,
+  type Listener,
+  type Listeners,
+  type Priority,
+} from './job.js';
 import { JobIndex, JobTable } from './table.js';
 import type { Ability, Worker } from './worker.js';
 
@@ -23,8 +32,8 @@ export type JobState = 'queued' | 'running' | 'done';
 export interface QueueObserver {
   /** It is in this state now; `hasRun` says of one that is done whether it ever ran. */
   onState(job: Job, state: JobState, hasRun: boolean): void;
-  /** It is about to be given up: its listeners, which it still has, must hear of it. */
-  onGivenUp(job: Job): void;
+  /** It was given up: those who waited for it must hear of that. */
+  onGivenUp(job: Job, listeners: Listeners): void;
 }
 
 /** What the queue does one way or another. */
@@ -48,6 +57,7 @@ export interface Submission {
   readonly listener: Listener | undefined;
 }
 
+const NOBODY: Listeners = new Map();
 /** Coalesces by workload. */
 const BY_WORKLOAD = '-';
 /** Longer workloads are told apart by their hash: V8 hashes long strings by their length alone. */
@@ -140,8 +150,11 @@ export class Queue {
     return this.#choose(worker) !== undefined;
   }
 
-  /** It is over, whatever came of it. */
-  end(job: Job): void {
+  /**
+   * It is over, whatever came of it; returns those who waited for it. They are told afterwards: telling one may cut his connection,
+   * which takes away what he runs.
+   */
+  end(job: Job): Listeners {
     // Of one that nobody wanted was told when that came about.
     const isNews = job.holder !== undefined || job.isWanted;
     const hasRun = job.holder !== undefined || job.retries > 0;
@@ -149,9 +162,11 @@ export class Queue {
     job.fn.total--;
     this.#jobs.delete(job);
     this.#indexFor(job.unique, job.workload)?.delete(job);
-    for (const listener of job.listeners?.keys() ?? []) listener.waitsFor.delete(job);
+    const listeners = job.listeners ?? NOBODY;
     job.listeners = undefined;
+    for (const listener of listeners.keys()) listener.waitsFor.delete(job);
     if (isNews) this.#observer.onState(job, 'done', hasRun);
+    return listeners;
   }
 
   /** Takes jobs away from a worker, the latest first as gearmand does: all of them, or those of a function. */
@@ -179,8 +194,7 @@ export class Queue {
   drop(fn: JobFunction): void {
     this.#functions.delete(fn.name);
     for (const job of [...this.#jobs].filter((each) => each.fn === fn)) {
-      this.#observer.onGivenUp(job);
-      this.end(job);
+      this.#giveUp(job);
     }
   }
 
@@ -283,12 +297,16 @@ export class Queue {
     job.fn.running--;
   }
 
+  #giveUp(job: Job): void {
+    const listeners = this.end(job);
+    this.#observer.onGivenUp(job, listeners);
+  }
+
   /** Its worker has it no longer: it goes to the tail of its priority, or ends. */
   #requeue(job: Job): void {
     job.retries++;
     if (job.retries >= this.#settings.jobRetries) {
-      this.#observer.onGivenUp(job);
-      this.end(job);
+      this.#giveUp(job);
       return;
     }
     this.#release(job);

@@ -3,7 +3,7 @@ import type { Packet } from '../protocol/incoming.js';
 import { ARGUMENT_BYTES, TYPE } from '../protocol/packet.js';
 import { gearmanError } from '../errors.js';
 import type { Handles } from './handles.js';
-import { PRIORITY, type Job, type Listener, type Priority } from './job.js';
+import { PRIORITY, type Job, type Listener, type Listeners, type Priority } from './job.js';
 import type { Queue } from './queue.js';
 import type { Session } from './session.js';
 
@@ -38,17 +38,17 @@ export function carryOut(desk: Desk, session: Session, packet: Packet): void {
   else session.sendError('INVALID_COMMAND', 'Command not expected');
 }
 
-/** WORK_FAIL to all that wait for a job. */
-export function tellFailed({ handles }: Desk, job: Job): void {
-  tell(job, (listener) => {
+/** WORK_FAIL to all that waited for a job. */
+export function tellFailed({ handles }: Desk, job: Job, listeners: Listeners): void {
+  tell(listeners, (listener) => {
     listener.send(TYPE.WORK_FAIL, [handles.of(job.number)]);
   });
 }
 
 /** Once for each submission that waits. */
-function tell(job: Job, send: (listener: Listener) => void): void {
-  if (job.listeners === undefined) return;
-  for (const [listener, times] of job.listeners) for (let i = 0; i < times; i++) send(listener);
+function tell(listeners: Listeners | undefined, send: (listener: Listener) => void): void {
+  if (listeners === undefined) return;
+  for (const [listener, times] of listeners) for (let i = 0; i < times; i++) send(listener);
 }
 
 /** What a submission is, beside its arguments. */
@@ -175,7 +175,8 @@ const preSleep: Request = ({ queue }, session) => {
 };
 
 const setClientId: Request = (_desk, session, packet) => {
-  session.id = untilNul(packet.latin1(0)).slice(0, MAX_ID_BYTES);
+  // Of the bytes, not of the text: a part of a text keeps all of it.
+  session.id = untilNul(packet.bytes(0).toString('latin1', 0, MAX_ID_BYTES));
 };
 
 const grab: Request = ({ queue, handles }, session, { type }) => {
@@ -212,18 +213,18 @@ const workStatus: Request = (desk, session, packet) => {
   const [numerator, denominator] = [packet.latin1(1), packet.latin1(2)];
   // As a C program reads them into 32 bits.
   job.progress = { numerator: leadingNumber(numerator) >>> 0, denominator: leadingNumber(denominator) >>> 0 };
-  tell(job, (listener) => {
+  tell(job.listeners, (listener) => {
     listener.send(TYPE.WORK_STATUS, [packet.latin1(0), numerator, denominator]);
   });
 };
 
 const workData: Request = (desk, session, packet) => {
   const job = findOwn(desk, session, packet, NOT_FOUND_DATA);
-  if (job !== undefined) passOn(job, packet);
+  if (job !== undefined) passOn(job.listeners, packet);
 };
 
-function passOn(job: Job, packet: Packet): void {
-  tell(job, (listener) => {
+function passOn(listeners: Listeners | undefined, packet: Packet): void {
+  tell(listeners, (listener) => {
     listener.sendWithData(packet.type, [packet.latin1(0)], packet.data);
   });
 }
@@ -231,18 +232,16 @@ function passOn(job: Job, packet: Packet): void {
 const workComplete: Request = ({ queue, handles }, session, packet) => {
   const job = findOwn({ queue, handles }, session, packet, NOT_FOUND);
   if (job === undefined) return;
-  passOn(job, packet);
-  queue.end(job);
+  passOn(queue.end(job), packet);
 };
 
 const workException: Request = (desk, session, packet) => {
   const job = findOwn(desk, session, packet, NOT_FOUND_EXCEPTION);
   if (job === undefined) return;
-  tell(job, (listener) => {
+  tell(desk.queue.end(job), (listener) => {
     if (listener.hasExceptions) listener.sendWithData(TYPE.WORK_EXCEPTION, [packet.latin1(0)], packet.data);
     else listener.send(TYPE.WORK_FAIL, [packet.latin1(0)]);
   });
-  desk.queue.end(job);
 };
 
 const workFail: Request = (desk, session, packet) => {
@@ -253,8 +252,7 @@ const workFail: Request = (desk, session, packet) => {
   }
   const job = findOwn(desk, session, packet, NOT_FOUND);
   if (job === undefined) return;
-  tellFailed(desk, job);
-  desk.queue.end(job);
+  tellFailed(desk, job, desk.queue.end(job));
 };
 
 /** As a C program reads a string: what stands behind a NUL is not seen. */

@@ -125,7 +125,7 @@ export class JobServer {
 
   /**
    * Waits until a job is in a state, or finds that one which is gone has been. That it leaves the state at once does not matter. Of the
-   * jobs that are gone, at least the last 1,000 are remembered, fewer where their workloads take more than 8 MiB.
+   * jobs that are gone, at least the last 500 are remembered, without their workloads where these have over 16 KiB.
    * @param target - a job handle, or `{ function }` for any job of a function: name the handle where there may be several
    * @returns the job as it is when that is so
    * @throws GearmanError `GEARMAN_TIMEOUT`, with what was seen; `GEARMAN_ABORTED`; `GEARMAN_SHUTDOWN`: the job server was closed;
@@ -142,10 +142,10 @@ export class JobServer {
    * @throws GearmanArgumentError `GEARMAN_INVALID_ARGUMENT`: no such fault, or one that cannot happen to such a packet
    */
   misbehave(fault: Fault): () => void {
-    const remove = this.#faults.add(fault);
+    const added = this.#faults.add(fault);
     return () => {
-      remove();
-      if (fault.kind === 'freeze') for (const session of this.#sessions) session.thaw();
+      added.remove();
+      for (const session of this.#sessions) session.thaw(added.fault);
     };
   }
 
@@ -156,7 +156,7 @@ export class JobServer {
    * @throws GearmanError `GEARMAN_SHUTDOWN`: it does not listen
    */
   async restart(): Promise<void> {
-    if (this.#state.name !== 'listening') throw closed();
+    debug.server('restarts on port %d', this.address.port);
     this.#desk = this.#newDesk();
     this.#waits.forget();
     await Promise.all(this.#dismiss().map((session) => session.destroy('the job server restarts')));
@@ -179,6 +179,8 @@ export class JobServer {
   }
 
   async #shutDown(state: State): Promise<void> {
+    // First the server is closed, so that nothing that ends now begins anything.
+    await Promise.resolve();
     this.#waits.end(closed());
     for (const session of this.#dismiss()) session.cut('the job server is closed');
     if (state.name === 'listening') await state.listener.close();
@@ -196,14 +198,14 @@ export class JobServer {
 
   #accept(socket: Duplex, host: string): void {
     const fault = this.#faults.onConnection();
-    if (this.#isClosed() || fault === 'refuse') {
+    if (this.#isClosed() || fault?.kind === 'refuse') {
       socket.destroy();
       return;
     }
     const session = new Session(socket, { number: ++this.#lastSession, host }, this.#owner);
     this.#sessions.add(session);
     debug.server('connection %d from %s', session.number, host);
-    if (fault === 'freeze') session.freeze();
+    if (fault !== undefined) session.freeze(fault);
   }
 
   #newDesk(): CommandDesk {
@@ -211,8 +213,8 @@ export class JobServer {
       onState: (job, state, hasRun) => {
         this.#waits.onState(job, state, hasRun);
       },
-      onGivenUp: (job) => {
-        tellFailed(this.#desk, job);
+      onGivenUp: (job, listeners) => {
+        tellFailed(this.#desk, job, listeners);
       },
     };
     const queue = new Queue(this.#runtime, this.#settings, observer);

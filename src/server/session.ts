@@ -9,7 +9,7 @@ import type { Packet } from '../protocol/incoming.js';
 import { TYPE, nameOfType } from '../protocol/packet.js';
 import { LineReader } from '../protocol/text.js';
 import type { Runtime, Timer } from '../runtime.js';
-import type { AnswerFault, Faults, RequestFault } from './faults.js';
+import type { AnswerFault, Fault, Faults, RequestFault } from './faults.js';
 import type { Job, Listener } from './job.js';
 import { Worker } from './worker.js';
 
@@ -40,6 +40,7 @@ interface Rest {
 /** A fault keeps the session from reading on; then, it carries this request out first. */
 interface Hold {
   readonly packet: Packet | undefined;
+  readonly fault: Fault;
   /** Ends it; a frozen session waits for {@link Session.thaw}. */
   readonly timer: Timer | undefined;
 }
@@ -143,14 +144,14 @@ export class Session implements Listener {
   }
 
   /** Reads nothing before {@link thaw}. */
-  freeze(): void {
+  freeze(fault: Fault): void {
     this.#socket.pause();
-    this.#hold = { packet: undefined, timer: undefined };
+    this.#hold = { fault, packet: undefined, timer: undefined };
   }
 
-  /** Goes on where it was frozen. */
-  thaw(): void {
-    if (this.#hold !== undefined && this.#hold.timer === undefined) this.#release(this.#hold);
+  /** Goes on where that fault froze it. */
+  thaw(fault: Fault): void {
+    if (this.#hold?.fault === fault && this.#hold.timer === undefined) this.#release(this.#hold);
   }
 
   /** Ends the connection at once; resolves when it is gone. */
@@ -209,6 +210,15 @@ export class Session implements Listener {
     return this.#decoder.step(chunk, offset, this.#onPacket);
   }
 
+  /** Carries a request out that a fault has held. */
+  #carryOut(packet: Packet): void {
+    try {
+      this.#owner.onPacket(this, packet);
+    } catch (error) {
+      this.cut(describe(error));
+    }
+  }
+
   readonly #onPacket = (packet: Packet): void => {
     const fault = this.#owner.faults.onRequest(packet.type);
     if (fault === undefined) this.#owner.onPacket(this, packet);
@@ -229,7 +239,7 @@ export class Session implements Listener {
     }
     const ms = fault.kind === 'delay' ? fault.ms : undefined;
     const timer = ms === undefined ? undefined : this.#owner.setTimer(() => this.#release(hold), ms);
-    const hold: Hold = { packet, timer };
+    const hold: Hold = { fault, packet, timer };
     this.#hold = hold;
     this.#socket.pause();
   }
@@ -238,7 +248,7 @@ export class Session implements Listener {
   #release(hold: Hold): void {
     this.#hold = undefined;
     if (this.#hasLeft) return;
-    if (hold.packet !== undefined) this.#owner.onPacket(this, hold.packet);
+    if (hold.packet !== undefined) this.#carryOut(hold.packet);
     this.#owner.onRead();
     this.#resume();
   }

@@ -1,4 +1,5 @@
 /** Where a job is found: by its number, and by what makes two submissions one job. */
+import { nodeRuntime } from '../runtime.js';
 import type { Job, JobFunction } from './job.js';
 
 const PAGE_BITS = 10;
@@ -147,9 +148,12 @@ export class JobIndex {
   }
 }
 
+/** Another one in each process: keys that have one hash, and so slow each other down, cannot be made beforehand. */
+const SEED = Math.floor(nodeRuntime.random() * 2 ** 32);
+
 /** FNV-1a, with murmur's finalizer: neighbours in a key must not be neighbours in the slots. */
 function hashOf(key: string): number {
-  let hash = 0x811c9dc5;
+  let hash = SEED;
   for (let index = 0; index < key.length; index++) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);

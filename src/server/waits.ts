@@ -3,7 +3,7 @@ import { failAtCaller, gearmanError, invalidArgument, type GearmanError } from '
 import { kindOf } from '../protocol/arguments.js';
 import type { Runtime } from '../runtime.js';
 import type { Handles } from './handles.js';
-import type { Job } from './job.js';
+import { Job } from './job.js';
 import { checkObject } from './options.js';
 import type { JobState, Queue } from './queue.js';
 import { asLatin1, snapshotOf, stateOf, type JobSnapshot } from './snapshot.js';
@@ -35,6 +35,8 @@ interface Wait {
 /** A generation of jobs that are gone is full with so many, or with so many bytes of workloads; two are remembered. */
 const GENERATION_JOBS = 1000;
 const GENERATION_BYTES = 8 * 1024 * 1024;
+/** Longer workloads of jobs that are gone are not kept. */
+const LARGEST_WORKLOAD = 16_384;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const STATES: readonly JobState[] = ['queued', 'running', 'done'];
 
@@ -58,6 +60,8 @@ export class Waits {
   /** A job has come into a state. */
   onState(job: Job, state: JobState, hasRun: boolean): void {
     if (state === 'done') this.#remember(job, hasRun);
+    // One that nobody waited for any more, and now somebody does.
+    else if (!this.#young.delete(job.number)) this.#old.delete(job.number);
     for (const wait of this.#waits) {
       if (!wait.matches(job) || !counts(wait.state, state, hasRun)) continue;
       wait.resolve(this.#snapshot(job, state));
@@ -113,8 +117,10 @@ export class Waits {
   }
 
   #remember(job: Job, hasRun: boolean): void {
-    this.#young.set(job.number, { job, hasRun });
-    this.#youngBytes += job.workload.length;
+    const kept = job.workload.length > LARGEST_WORKLOAD ? withoutWorkload(job) : job;
+    this.#old.delete(job.number);
+    this.#young.set(job.number, { job: kept, hasRun });
+    this.#youngBytes += kept.workload.length;
     if (this.#young.size < GENERATION_JOBS && this.#youngBytes < GENERATION_BYTES) return;
     this.#old = this.#young;
     this.#young = new Map();
@@ -152,7 +158,7 @@ export class Waits {
   #timedOut({ target, matches, state }: Wait, timeout: number): GearmanError {
     const seen = new Map<string, number>();
     const count = (what: string): unknown => seen.set(what, (seen.get(what) ?? 0) + 1);
-    for (const job of this.#queue().jobs) if (matches(job)) count(stateOf(job));
+    for (const job of this.#queue().jobs) if (matches(job) && stateOf(job) !== 'done') count(stateOf(job));
     for (const { job, hasRun } of this.#ended()) if (matches(job)) count(hasRun ? 'done' : 'ended without running');
     const list = Array.from(seen, ([what, times]) => `${String(times)} ${what}`).join(', ');
     const what = typeof target === 'string' ? `The job ${target}` : `A job of the function '${target.function}'`;
@@ -161,6 +167,10 @@ export class Waits {
     const details = typeof target === 'string' ? { handle: target } : { function: target.function };
     return gearmanError('GEARMAN_TIMEOUT', message, details);
   }
+}
+
+function withoutWorkload(job: Job): Job {
+  return Object.assign(new Job(job.number, job), job, { workload: '' });
 }
 
 /** A job that is done has been queued, and perhaps running. */

@@ -61,6 +61,19 @@ describe('misbehave', () => {
     await peer.hearsNothing();
   });
 
+  it('cuts the connection of a delayed request that is none, and no other', async (t) => {
+    const clock = new Clock();
+    const { server, connect } = await serve(t, clock);
+    const [peer, other] = [await connect(), await connect()];
+    server.misbehave({ kind: 'delay', ms: 500, packet: 'SUBMIT_JOB_BG' });
+    const half = request('SUBMIT_JOB_BG', ['f', 'u']).map((byte, index) => (index < 12 ? byte : byte || 1));
+    peer.socket.write(half);
+    while (clock.alarms === 0) await other.hearsNothing();
+    clock.advance(500);
+    await peer.closed();
+    await other.hearsNothing();
+  });
+
   it('leaves no timer when a delayed connection goes', async (t) => {
     const clock = new Clock();
     const { server, connect } = await serve(t, clock);
@@ -122,6 +135,23 @@ describe('misbehave', () => {
       answers.sort(),
       [1, 2, 3, 4].map((number) => `JOB_CREATED|H:server:${number}`),
     );
+  });
+
+  it('thaws what the fault froze that is undone, and nothing else', async (t) => {
+    const { server, connect } = await serve(t);
+    const [first, second, other] = [await connect(), await connect(), await connect()];
+    const undoFirst = server.misbehave({ kind: 'freeze', packet: 'GRAB_JOB' });
+    const undoSecond = server.misbehave({ kind: 'freeze', packet: 'GET_STATUS' });
+    first.say('GRAB_JOB');
+    second.say('GET_STATUS', ['H:server:1']).say('SUBMIT_JOB_BG', ['f', '']);
+    for (let count = 0; count < 3; count++) await other.hearsNothing();
+    undoFirst();
+    assert.equal(await first.hear(), 'NO_JOB');
+    for (let count = 0; count < 3; count++) await other.hearsNothing();
+    assert.deepEqual(server.jobs, []);
+    undoSecond();
+    assert.equal(await second.hear(), 'STATUS_RES|H:server:1|0|0|0|0');
+    assert.equal(await second.hear(), 'JOB_CREATED|H:server:1');
   });
 
   it('freezes at one request', async (t) => {

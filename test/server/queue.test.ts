@@ -314,7 +314,7 @@ describe('Queue: limits', () => {
       bench.queue.grab(worker);
       bench.queue.takeAway(worker);
     }
-    assert.deepEqual(bench.told.slice(-2), ['1 given up', '1 done']);
+    assert.deepEqual(bench.told.slice(-2), ['1 done', '1 given up']);
     assert.equal(bench.queue.jobs.size, 0);
   });
 

@@ -7,6 +7,7 @@ import { generate } from 'selfsigned';
 import { GearmanClient } from '../../src/client/client.js';
 import { JobServer, type JobServerOptions } from '../../src/server/server.js';
 import { GearmanWorker } from '../../src/worker/worker.js';
+import { Clock } from '../support/clock.js';
 import { Speaker } from '../support/speaker.js';
 
 async function serve(t: TestContext, options?: JobServerOptions): Promise<JobServer> {
@@ -104,6 +105,19 @@ describe('JobServer', () => {
     assert.equal(error.code, 'ECONNREFUSED');
   });
 
+  it('leaves no timer behind, whatever was due', async (t) => {
+    const clock = new Clock();
+    const server = await new JobServer({}, clock).listen({ port: 0 });
+    const [peer, worker] = [await Speaker.to(t, server.address), await Speaker.to(t, server.address)];
+    await peer.ask('SUBMIT_JOB_EPOCH', ['f', '', String(Math.floor(clock.wallClock() / 1000) + 60)]);
+    await worker.say('CAN_DO_TIMEOUT', ['g', '5000']).hearsNothing();
+    await peer.ask('SUBMIT_JOB_BG', ['g', '']);
+    await worker.ask('GRAB_JOB');
+    assert.equal(clock.alarms, 1);
+    await server.close();
+    assert.equal(clock.alarms, 0);
+  });
+
   it('is closed at the end of its block', async () => {
     let address;
     {
@@ -133,6 +147,7 @@ describe('JobServer', () => {
     await notAgain;
     await server.close();
     await assert.rejects(server.restart(), { code: 'GEARMAN_SHUTDOWN' });
+    await assert.rejects(new JobServer().restart(), { code: 'GEARMAN_SHUTDOWN', message: /Await listen\(\) first/ });
   });
 
   it('refuses options that cannot be meant', async () => {

@@ -76,6 +76,29 @@ describe('a peer that does not read', () => {
   });
 });
 
+describe('a peer that is cut while it hears of the end of a job that it runs itself', () => {
+  it('ends the job all the same, for everybody', async (t) => {
+    const server = await new JobServer({ maxPacketSize: 1024 }).listen({ port: 0 });
+    t.after(() => server.close());
+    const [peer, other, next] = [
+      await Speaker.to(t, server.address),
+      await Speaker.to(t, server.address),
+      await Speaker.to(t, server.address),
+    ];
+    await peer.say('CAN_DO', ['f']).hearsNothing();
+    for (let count = 0; count < 2000; count++) peer.say('SUBMIT_JOB', ['f', 'u']);
+    for (let count = 0; count < 2000; count++) await peer.hear();
+    await other.ask('SUBMIT_JOB_BG', ['f', 'u']);
+    await peer.ask('GRAB_JOB');
+    peer.socket.pause();
+    peer.say('WORK_COMPLETE', ['H:server:1'], Buffer.alloc(1000));
+    await peer.closed();
+    assert.deepEqual(server.jobs, []);
+    assert.equal(await next.say('CAN_DO', ['f']).ask('GRAB_JOB'), 'NO_JOB');
+    assert.equal(await other.read('prioritystatus\n', '.\n'), 'f\t0\t0\t0\t1\n.\n');
+  });
+});
+
 describe('a peer that sends anything', () => {
   it('never brings the server down', async (t) => {
     const server = await serve(t, { maxPacketSize: 1000 });

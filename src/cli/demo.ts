@@ -2,7 +2,7 @@
 import { GearmanClient, GearmanWorker, type Job, type JobStatus } from '../index.js';
 import type { Runtime } from '../runtime.js';
 import { JobServer } from '../server/server.js';
-import { readOptions, type Command, type Outside, type Output } from './command.js';
+import { readOptions, type Command, type Outside } from './command.js';
 
 const TEXT = 'this is a test';
 /** The worker takes so long for a letter, in milliseconds. */
@@ -12,6 +12,9 @@ const LINE_MS = 3 * STEP_MS;
 /** On a terminal the bar moves with each step. */
 const FRAME_MS = 100;
 const LONGEST_BAR = 2 * TEXT.length;
+/** Of a terminal that does not say how wide it is, and of the narrowest that a bar is drawn on, in characters. */
+const WIDTH = 80;
+const LEAST_WIDTH = 24;
 
 /** Times of one run, counted from its beginning, so that what is late once does not put off what follows. */
 class Beat {
@@ -57,27 +60,40 @@ function stageOf([known, running, numerator, denominator]: JobStatus): string {
 /** The same for a terminal: a bar, written over the last one. */
 function barOf(status: JobStatus, columns: number): string {
   const [known, , numerator, denominator] = status;
-  const length = Math.max(0, Math.min(LONGEST_BAR, columns - 20));
+  const length = Math.min(LONGEST_BAR, columns - 14);
   const full = known ? Math.round((numerator / Math.max(1, denominator)) * length) : length;
   return `\r\u001b[K  ${'█'.repeat(full)}${'░'.repeat(length - full)}  ${stageOf(status)}`;
 }
 
 /** Shows how the job is until it has ended. */
-async function follow(client: GearmanClient, handle: string, { out, runtime }: Outside): Promise<void> {
+async function follow(client: GearmanClient, handle: string, outside: Outside): Promise<void> {
+  const { out, runtime } = outside;
   const beat = new Beat(runtime);
-  const everyMs = out.isTTY === true ? FRAME_MS : LINE_MS;
+  const isDrawn = isCanvas(outside);
+  const everyMs = isDrawn ? FRAME_MS : LINE_MS;
   for (let count = 1; ; count++) {
     await beat.at(count * everyMs);
     const status = await client.jobStatus(handle);
-    out.write(out.isTTY === true ? barOf(status, out.columns ?? 80) : lineOf(status));
+    out.write(isDrawn ? barOf(status, widthOf(outside)) : lineOf(status));
     if (!status[0]) break;
   }
-  if (out.isTTY === true) out.write('\n\n');
+  tell(outside, '\n\n');
+}
+
+/** Of some terminals it is said to be 0. */
+function widthOf({ out: { columns = 0 } }: Outside): number {
+  return columns === 0 ? WIDTH : columns;
+}
+
+/** Whether there is room to draw. */
+function isCanvas(outside: Outside): boolean {
+  const { out, env } = outside;
+  return out.isTTY === true && env['TERM'] !== 'dumb' && widthOf(outside) >= LEAST_WIDTH;
 }
 
 /** Says what happens around the bar; a pipe gets the facts alone. */
-function tell(out: Output, text: string): void {
-  if (out.isTTY === true) out.write(text);
+function tell(outside: Outside, text: string): void {
+  if (isCanvas(outside)) outside.out.write(text);
 }
 
 async function play(servers: string, outside: Outside): Promise<void> {
@@ -92,9 +108,9 @@ async function play(servers: string, outside: Outside): Promise<void> {
   try {
     // Before the worker starts, for this fails where no server can be reached.
     const handle = await client.doBackground('reverse', TEXT);
-    tell(out, `"${TEXT}" was submitted to the function reverse; the job handle is ${handle}.\n`);
+    tell(outside, `"${TEXT}" was submitted to the function reverse; the job handle is ${handle}.\n`);
     await worker.start();
-    tell(out, 'A worker reverses it, letter by letter.\n\n');
+    tell(outside, 'A worker reverses it, letter by letter.\n\n');
     await follow(client, handle, outside);
     out.write(`${result}\ndone!\n`);
   } finally {
@@ -107,7 +123,7 @@ async function playAlone(outside: Outside): Promise<void> {
   const server = new JobServer({}, outside.runtime);
   try {
     const { host, port } = (await server.listen({ port: 0 })).address;
-    tell(outside.out, `A job server listens on ${host}:${String(port)}, for as long as this takes.\n`);
+    tell(outside, `A job server listens on ${host}:${String(port)}, for as long as this takes.\n`);
     await play(`${host}:${String(port)}`, outside);
   } finally {
     await server.close();

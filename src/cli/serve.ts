@@ -5,16 +5,22 @@ import { UsageError, readOptions, type Command } from './command.js';
 const DEFAULT_HOST = '127.0.0.1';
 const DEFAULT_PORT = 4730;
 
+function portOf(digits: string): number {
+  const port = Number(digits);
+  if (port > 65_535) throw new UsageError(`--listen takes a port from 0 to 65535, not ${digits}`);
+  return port;
+}
+
 /** `host`, `port`, `host:port` or `[address]:port`. */
 function placeOf(listen: string): { host: string; port: number } {
-  if (/^\d+$/.test(listen)) return { host: DEFAULT_HOST, port: Number(listen) };
+  if (/^\d+$/.test(listen)) return { host: DEFAULT_HOST, port: portOf(listen) };
   const { bracketed, plain, port } =
     /^(?:\[(?<bracketed>[^\]]+)\]|(?<plain>[^:]+))(?::(?<port>\d+))?$/.exec(listen)?.groups ?? {};
   const host = bracketed ?? plain;
   if (host === undefined) {
     throw new UsageError(`--listen takes host:port, with an IPv6 address in brackets, not ${listen}`);
   }
-  return { host, port: port === undefined ? DEFAULT_PORT : Number(port) };
+  return { host, port: portOf(port ?? String(DEFAULT_PORT)) };
 }
 
 /** The command `serve`. */

@@ -51,14 +51,33 @@ describe('demo', () => {
   });
 
   it('keeps the bar within a narrow terminal', async () => {
-    for (const columns of [1, 20, 30]) {
+    for (const columns of [24, 30, 41]) {
       const clock = new Clock();
       const stage = stageOf(clock, {}, columns);
       await play(clock, stage);
-      for (const bar of stage.text().split('\r\u001b[K').slice(1, -1)) {
-        assert.ok(bar.length <= Math.max(columns, 12), `${bar} in ${columns}`);
-      }
+      const bars = stage.text().split('\r\u001b[K').slice(1, -1);
+      assert.ok(bars.length > 10, `${bars.length} bars`);
+      for (const bar of bars) assert.ok(bar.length < columns, `${bar} in ${columns}`);
     }
+  });
+
+  it('draws none where there is no room, or nothing can be written over', async () => {
+    for (const [columns, env] of [
+      [23, {}],
+      [80, { TERM: 'dumb' }],
+    ] as const) {
+      const clock = new Clock();
+      const stage = stageOf(clock, env, columns);
+      await play(clock, stage);
+      assert.equal(stage.text(), LINES);
+    }
+  });
+
+  it('takes a terminal that says that it has no width for one of 80', async () => {
+    const clock = new Clock();
+    const stage = stageOf(clock, {}, 0);
+    await play(clock, stage);
+    assert.match(stage.text(), /█{28} {2}ended/);
   });
 
   it('uses the job servers in GEARMAN_SERVERS, and leaves nothing there', async (t) => {

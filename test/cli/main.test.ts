@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { JobServer } from '../../src/server/server.js';
 import { runCli, startCli } from '../support/cli.js';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -43,9 +44,11 @@ describe('gearman-client', { concurrency: 2 }, () => {
   }
 
   it('that fails says why, without a stack: exit code 1', async (t) => {
-    const { code, stdout, stderr } = await runCli(t, ['serve', '--listen', '127.0.0.1:70000']);
+    const other = await new JobServer().listen({ port: 0 });
+    t.after(() => other.close());
+    const { code, stdout, stderr } = await runCli(t, ['serve', '--listen', String(other.address.port)]);
     assert.deepEqual([code, stdout], [1, '']);
-    assert.match(stderr, /^gearman-client: The option port must be .*\n$/);
+    assert.match(stderr, /^gearman-client: Cannot listen on .*EADDRINUSE.*\n$/);
   });
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

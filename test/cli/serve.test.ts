@@ -60,13 +60,18 @@ describe('serve', () => {
       code: 'GEARMAN_INVALID_ARGUMENT',
       message: new RegExp(`${taken}: .*EADDRINUSE`),
     });
-    await assert.rejects(serve.run(['--listen', '127.0.0.1:70000'], stageOf(nodeRuntime)), {
-      code: 'GEARMAN_INVALID_ARGUMENT',
-    });
   });
 
   it('refuses what it does not know', async () => {
-    for (const args of [['--listen', 'a:b'], ['--listen', '::1'], ['--listen'], ['--port', '1'], ['4730']]) {
+    for (const args of [
+      ['--listen', 'a:b'],
+      ['--listen', 'a:65536'],
+      ['--listen', '65536'],
+      ['--listen', '::1'],
+      ['--listen'],
+      ['--port', '1'],
+      ['4730'],
+    ]) {
       await assert.rejects(serve.run(args, stageOf(nodeRuntime)), UsageError, args.join(' '));
     }
   });

@@ -187,6 +187,9 @@ export async function connectForGrabs(setting) {
         /** @type {Buffer[]} */
         const completed = [];
         const count = reader.count(chunk, (bytes, start) => {
+          const type = bytes.readUInt32BE(start - HEADER_BYTES + 4);
+          if (type === TYPE.ECHO_RES) return;
+          if (type !== TYPE.JOB_ASSIGN) throw new Error('too few jobs are queued');
           completed.push(packet('REQ', TYPE.WORK_COMPLETE, bytes.subarray(start, bytes.indexOf(0, start) + 1)));
         });
         unanswered -= count;

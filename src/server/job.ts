@@ -57,6 +57,12 @@ export interface Progress {
 /** Nothing yet. */
 export const NO_PROGRESS: Progress = { numerator: 0, denominator: 0 };
 
+const PRIORITY_BITS = 3;
+const BACKGROUND_BIT = 4;
+const CANCELLED_BIT = 8;
+/** The retries are the bits above those. */
+const ONE_RETRY = 16;
+
 /** One job, from its submission until it ends. */
 export class Job {
   /** The number in its handle. */
@@ -64,14 +70,9 @@ export class Job {
   readonly fn: JobFunction;
   readonly unique: string;
   readonly workload: string | Buffer;
-  readonly priority: Priority;
   readonly reducer: string;
-  /** Whether a submission was one in the background. */
-  isBackground = false;
-  /** Whether `cancel job` named it. */
-  isCancelled = false;
-  /** How often it was taken from a worker that left or was too slow. */
-  retries = 0;
+  /** What takes a few bits each, for a field of its own would take 64: see the accessors. */
+  #bits: number;
   progress: Progress = NO_PROGRESS;
   /** How many submissions of each listener wait for it. */
   listeners: Map<Listener, number> | undefined;
@@ -87,8 +88,49 @@ export class Job {
     this.fn = details.fn;
     this.unique = details.unique;
     this.workload = details.workload;
-    this.priority = details.priority;
     this.reducer = details.reducer;
+    this.#bits = details.priority;
+  }
+
+  get priority(): Priority {
+    return (this.#bits & PRIORITY_BITS) as Priority;
+  }
+
+  /** Whether a submission was one in the background. */
+  get isBackground(): boolean {
+    return (this.#bits & BACKGROUND_BIT) !== 0;
+  }
+
+  /** A submission was one in the background. */
+  becomeBackground(): void {
+    this.#bits |= BACKGROUND_BIT;
+  }
+
+  /** Whether `cancel job` named it. */
+  get isCancelled(): boolean {
+    return (this.#bits & CANCELLED_BIT) !== 0;
+  }
+
+  cancel(): void {
+    this.#bits |= CANCELLED_BIT;
+  }
+
+  /** How often it was taken from a worker that left or was too slow. */
+  get retries(): number {
+    return Math.floor(this.#bits / ONE_RETRY);
+  }
+
+  countRetry(): void {
+    this.#bits += ONE_RETRY;
+  }
+
+  /** What there is to remember of it without its workload. */
+  withoutWorkload(): Job {
+    const { number, fn, unique, priority, reducer, progress } = this;
+    const job = new Job(number, { fn, unique, workload: '', priority, reducer });
+    job.#bits = this.#bits;
+    job.progress = progress;
+    return job;
   }
 
   /** Whether anybody has use for it: a job that nobody waits for any more does not start. */

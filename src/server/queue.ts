@@ -123,7 +123,7 @@ export class Queue {
     const job = isNew ? this.#create(fn, submission, index) : known;
     if (job === undefined) return undefined;
     const wasWanted = job.isWanted;
-    if (submission.listener === undefined) job.isBackground = true;
+    if (submission.listener === undefined) job.becomeBackground();
     else listen(job, submission.listener);
     if (isNew) this.#enter(job, submission.epoch);
     else if (!wasWanted && job.holder === undefined) this.#observer.onState(job, 'queued', job.retries > 0);
@@ -177,7 +177,7 @@ export class Queue {
   /** It does not start any more; one that runs goes on, for its worker is not told. */
   cancel(job: Job): void {
     const wasWanted = job.isWanted;
-    job.isCancelled = true;
+    job.cancel();
     if (wasWanted) this.#onUnwanted(job);
   }
 
@@ -304,7 +304,7 @@ export class Queue {
 
   /** Its worker has it no longer: it goes to the tail of its priority, or ends. */
   #requeue(job: Job): void {
-    job.retries++;
+    job.countRetry();
     if (job.retries >= this.#settings.jobRetries) {
       this.#giveUp(job);
       return;

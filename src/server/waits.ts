@@ -3,7 +3,7 @@ import { failAtCaller, gearmanError, invalidArgument, type GearmanError } from '
 import { kindOf } from '../protocol/arguments.js';
 import type { Runtime } from '../runtime.js';
 import type { Handles } from './handles.js';
-import { Job } from './job.js';
+import type { Job } from './job.js';
 import { checkObject } from './options.js';
 import type { JobState, Queue } from './queue.js';
 import { asLatin1, snapshotOf, stateOf, type JobSnapshot } from './snapshot.js';
@@ -117,7 +117,7 @@ export class Waits {
   }
 
   #remember(job: Job, hasRun: boolean): void {
-    const kept = job.workload.length > LARGEST_WORKLOAD ? withoutWorkload(job) : job;
+    const kept = job.workload.length > LARGEST_WORKLOAD ? job.withoutWorkload() : job;
     this.#old.delete(job.number);
     this.#young.set(job.number, { job: kept, hasRun });
     this.#youngBytes += kept.workload.length;
@@ -167,10 +167,6 @@ export class Waits {
     const details = typeof target === 'string' ? { handle: target } : { function: target.function };
     return gearmanError('GEARMAN_TIMEOUT', message, details);
   }
-}
-
-function withoutWorkload(job: Job): Job {
-  return Object.assign(new Job(job.number, job), job, { workload: '' });
 }
 
 /** A job that is done has been queued, and perhaps running. */

@@ -37,10 +37,12 @@ alone. In production, run gearmand. With DEBUG=gearman:server it says what it do
     const server = new JobServer({}, runtime);
     const place = listen === '' ? { host: DEFAULT_HOST, port: DEFAULT_PORT } : placeOf(listen);
     const { host, port } = (await server.listen(place)).address;
+    // Before it says that it is there: whoever reads that may end it at once.
+    const ended = interrupted();
     const shown = host.includes(':') ? `[${host}]` : host;
     out.write(`A Gearman job server for development listens on ${shown}:${String(port)}.\n`);
     out.write('It keeps its jobs in memory alone: when it ends, they are gone. In production, run gearmand.\n');
-    await interrupted();
+    await ended;
     await server.close();
     out.write('It has ended.\n');
   },

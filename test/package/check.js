@@ -80,13 +80,21 @@ function pack(folder) {
   };
 }
 
-/** The package is exactly the compiled sources with their types and maps, and four files about it. */
+/** The package is exactly the compiled sources with their types and maps, the documents, and four files about it. */
 function expectedFiles() {
   const sources = readdirSync(path.join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.ts'))
     .map((file) => `dist/${file.split(path.sep).join('/').slice(0, -'.ts'.length)}`);
   const compiled = sources.flatMap((file) => [`${file}.js`, `${file}.js.map`, `${file}.d.ts`]);
-  return [...compiled, 'CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'];
+  const documents = readdirSync(path.join(root, 'docs')).filter((file) => !file.endsWith('.api.md'));
+  return [
+    ...compiled,
+    ...documents.map((file) => `docs/${file}`),
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'package.json',
+  ];
 }
 
 /**

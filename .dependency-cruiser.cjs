@@ -30,7 +30,7 @@ const house = {
     imports: ['floor', 'protocol', 'transport'],
   },
   worker: {
-    files: ['options', 'abort', 'link', 'job', 'lane', 'session', 'task', 'dispatcher', 'worker'],
+    files: ['options', 'abort', 'requests', 'link', 'job', 'lane', 'session', 'task', 'dispatcher', 'worker'],
     imports: ['floor', 'protocol', 'transport'],
   },
   admin: {

@@ -5,8 +5,9 @@ import type { Deadlines } from '../transport/deadlines.js';
 import type { World } from '../transport/world.js';
 import type { Job } from './job.js';
 import { Lane, type WorkerFunction } from './lane.js';
-import type { Assignment, Link } from './link.js';
+import type { Link } from './link.js';
 import type { WorkerSettings } from './options.js';
+import type { Assignment } from './requests.js';
 import { Session, type SessionOwner } from './session.js';
 import { Task, type TaskOwner } from './task.js';
 

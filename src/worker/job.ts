@@ -2,7 +2,8 @@
 import { invalidArgument } from '../errors.js';
 import { checkWorkload, type Workload } from '../protocol/arguments.js';
 import type { Abort } from './abort.js';
-import type { Link, Assignment } from './link.js';
+import type { Link } from './link.js';
+import type { Assignment } from './requests.js';
 
 /** The largest number that gearmand keeps of a job's progress. */
 const MAX_COUNT = 0xffff_ffff;

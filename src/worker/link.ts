@@ -8,18 +8,9 @@ import { TYPE } from '../protocol/packet.js';
 import type { Address } from '../transport/address.js';
 import { Connection, type ConnectionOwner } from '../transport/connection.js';
 import { Timed } from '../transport/deadlines.js';
-import { Request, type Loss } from '../transport/request.js';
+import type { Loss, Request } from '../transport/request.js';
 import type { World } from '../transport/world.js';
-
-/** A job as the server assigned it. */
-export interface Assignment {
-  readonly handle: string;
-  /** Function name as on the wire. */
-  readonly function: string;
-  readonly unique: string;
-  readonly reducer: string | undefined;
-  readonly workload: Buffer;
-}
+import { Barrier, Grab, type Assignment } from './requests.js';
 
 /** Who is told about a link. */
 export interface LinkOwner {
@@ -39,78 +30,6 @@ export interface LinkOwner {
 export interface HeldJob {
   /** The link is dead. */
   onLost(error: GearmanError): void;
-}
-
-type Grabbed = (assignment: Assignment | undefined) => void;
-
-const ASSIGNS: readonly number[] = [TYPE.JOB_ASSIGN, TYPE.JOB_ASSIGN_UNIQ, TYPE.JOB_ASSIGN_ALL];
-
-/** What is common to a worker's requests: they have no deadline of their own, and go nowhere else. */
-abstract class LinkRequest extends Request {
-  override readonly server = undefined;
-  override readonly job = undefined;
-  override readonly isSticky = true;
-
-  override onUnsent(): void {}
-  override onLost(): void {}
-  override onRefused(): void {}
-  override onDue(): void {}
-}
-
-/** GRAB_JOB: never answered by an ERROR, which may come unasked on a worker's connection. */
-class Grab extends LinkRequest {
-  readonly #type: number;
-  readonly #onGrabbed: Grabbed;
-
-  constructor(type: number, onGrabbed: Grabbed) {
-    super();
-    this.#type = type;
-    this.#onGrabbed = onGrabbed;
-  }
-
-  override write(batch: Batch): void {
-    batch.add(this.#type, []);
-  }
-
-  override isAnsweredBy(type: number): boolean {
-    return type === TYPE.NO_JOB || ASSIGNS.includes(type);
-  }
-
-  override onReply(packet: Packet): void {
-    this.#onGrabbed(packet.type === TYPE.NO_JOB ? undefined : readAssignment(packet));
-  }
-}
-
-/** An ECHO: answered when the server has done all that was sent before. */
-class Barrier extends LinkRequest {
-  readonly #onPassed: () => void;
-
-  constructor(onPassed: () => void) {
-    super();
-    this.#onPassed = onPassed;
-  }
-
-  override write(batch: Batch): void {
-    batch.addWithData(TYPE.ECHO_REQ, [], '');
-  }
-
-  override isAnsweredBy(type: number): boolean {
-    return type === TYPE.ECHO_RES;
-  }
-
-  override onReply(): void {
-    this.#onPassed();
-  }
-}
-
-function readAssignment(packet: Packet): Assignment {
-  return {
-    handle: packet.latin1(0),
-    function: packet.utf8(1),
-    unique: packet.type === TYPE.JOB_ASSIGN ? '' : packet.utf8(2),
-    reducer: packet.type === TYPE.JOB_ASSIGN_ALL && packet.utf8(3) !== '' ? packet.utf8(3) : undefined,
-    workload: packet.data,
-  };
 }
 
 /** A job handle byte for byte, as it came. */

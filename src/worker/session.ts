@@ -17,7 +17,8 @@ import { pauseAfter } from '../transport/backoff.js';
 import { Timed } from '../transport/deadlines.js';
 import type { World } from '../transport/world.js';
 import type { Lane, WorkerFunction } from './lane.js';
-import { Link, type Assignment, type LinkOwner } from './link.js';
+import { Link, type LinkOwner } from './link.js';
+import type { Assignment } from './requests.js';
 
 /** Who is told about a session. */
 export interface SessionOwner {

@@ -7,7 +7,8 @@ import { Timed, type Deadlines } from '../transport/deadlines.js';
 import { Abort } from './abort.js';
 import { Job, JobFailed, JobRetry } from './job.js';
 import type { WorkerFunction } from './lane.js';
-import type { Assignment, HeldJob, Link } from './link.js';
+import type { HeldJob, Link } from './link.js';
+import type { Assignment } from './requests.js';
 import type { Session } from './session.js';
 
 /**

@@ -23,17 +23,17 @@ function usedBytes() {
  */
 async function submitLarge(client, workload) {
   globalThis.gc?.();
-  const { external, rss } = process.memoryUsage();
-  let peak = external;
+  const start = process.memoryUsage();
+  let [external, rss] = [start.external, start.rss];
   let isDone = false;
   const call = client.doBackground('bench', workload).finally(() => (isDone = true));
   while (!isDone) {
-    peak = Math.max(peak, process.memoryUsage().external);
+    const now = process.memoryUsage();
+    [external, rss] = [Math.max(external, now.external), Math.max(rss, now.rss)];
     await sleep(1);
   }
   await call;
-  const peakRssBytes = process.resourceUsage().maxRSS * 1024;
-  return { copies: (peak - external) / LARGE, rssCopies: (peakRssBytes - rss) / LARGE };
+  return { copies: (external - start.external) / LARGE, rssCopies: (rss - start.rss) / LARGE };
 }
 
 /**

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import type { Runtime } from '../runtime.js';
 
 /** Where a command writes to. */
-export interface Output {
+interface Output {
   write(text: string): unknown;
   /** A terminal, where a line can be written over. */
   readonly isTTY?: boolean;

@@ -45,8 +45,6 @@ export class Dispatcher implements SessionOwner, TaskOwner {
   readonly #told = new Map<string, 'connect' | 'disconnect'>();
   /** Places that are taken: by jobs that run, and by requests for one. */
   #taken = 0;
-  /** Handlers that run. */
-  #running = 0;
   /** How many jobs may still be asked for. */
   #left: number;
   #state: 'new' | 'started' | 'closed' = 'new';
@@ -75,12 +73,17 @@ export class Dispatcher implements SessionOwner, TaskOwner {
 
   /** Whether a handler runs. */
   get isRunning(): boolean {
-    return this.#running > 0;
+    return this.#runningOf.size > 0;
   }
 
   /** Whether a server has the functions. */
   get isConnected(): boolean {
     return [...this.#told.values()].includes('connect');
+  }
+
+  /** Whether no more jobs are asked for at present. */
+  get isPaused(): boolean {
+    return this.#isPaused;
   }
 
   has(name: string): boolean {
@@ -164,7 +167,6 @@ export class Dispatcher implements SessionOwner, TaskOwner {
     this.#runningOf.set(fn.nameOnWire, (this.#runningOf.get(fn.nameOnWire) ?? 0) + 1);
     const task = new Task(this, session, { link, assignment, fn });
     link.hold(task);
-    this.#running++;
     this.#owner.onJobStart(task.job);
     void task.run();
   }
@@ -174,7 +176,6 @@ export class Dispatcher implements SessionOwner, TaskOwner {
     const others = (this.#runningOf.get(nameOnWire) ?? 0) - 1;
     if (others > 0) this.#runningOf.set(nameOnWire, others);
     else this.#runningOf.delete(nameOnWire);
-    this.#running--;
     this.#taken--;
     this.#owner.onJobEnd(task);
     this.#onFree();

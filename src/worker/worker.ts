@@ -65,7 +65,6 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
   #state: 'new' | 'started' | 'closing' | 'closed' = 'new';
   /** It was started and keeps the process alive. */
   #isHeld = false;
-  #isPaused = false;
   /** Nothing has been done since the last `idle`. */
   #isIdle = true;
   /** It does not wait for handlers any more, but for a second. */
@@ -143,16 +142,14 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
   /** Asks for no more jobs; those that run go on. */
   pause(): this {
     this.#deadlines.stop(this.#idleness);
-    this.#isPaused = true;
     this.#dispatcher.pause(true);
     return this;
   }
 
   /** Takes {@link GearmanWorker.pause} back. */
   resume(): this {
-    this.#isPaused = false;
-    this.#awaitJob();
     this.#dispatcher.pause(false);
+    this.#awaitJob();
     return this;
   }
 
@@ -263,7 +260,7 @@ export class GearmanWorker extends EventEmitter<GearmanWorkerEvents> {
 
   /** From now on it has nothing to do, unless it has. */
   #awaitJob(): void {
-    if (this.#state !== 'started' || this.#isPaused || this.#dispatcher.isRunning) return;
+    if (this.#state !== 'started' || this.#dispatcher.isPaused || this.#dispatcher.isRunning) return;
     this.#deadlines.start(this.#idleness, this.#settings.idleTimeout);
   }
 

@@ -44,7 +44,8 @@ export class Inquiry extends Timed implements Asker {
     const { pool, handles } = shared;
     const name = options.server ?? server;
     const named = name === undefined ? [] : [pool.endpoint(name).name];
-    if (server !== undefined && pool.endpoint(server).name !== named[0]) {
+    // Where both are named, the id must not mean another one.
+    if (name !== server && server !== undefined && pool.endpoint(server).name !== named[0]) {
       throw invalidArgument(`The id names ${server}, the option server another.`);
     }
     const remembered = named.length > 0 ? named : handles.serversOf(handle);
@@ -72,10 +73,7 @@ export class Inquiry extends Timed implements Asker {
     });
     this.#shared.calls.begin(this, this.#options.timeout, this.#options.signal);
     if (this.#isSettled) return status;
-    for (const question of this.#questions) {
-      if (this.#mayAsk(question)) this.#shared.pool.send(question);
-      else this.#giveUp(question, this.#whyNotAsked(question.server));
-    }
+    for (const question of this.#questions) this.#send(question);
     return status;
   }
 
@@ -89,8 +87,7 @@ export class Inquiry extends Timed implements Asker {
 
   onNotAsked(question: Question, error: GearmanError): void {
     if (error.code === 'GEARMAN_SHUTDOWN') this.#fail(error, { server: error.server });
-    else if (this.#mayAsk(question)) this.#shared.pool.send(question);
-    else this.#giveUp(question, error);
+    else this.#send(question, error);
   }
 
   /** Asked again, but not after a protocol error: the answer itself may have been what broke it. */
@@ -122,6 +119,12 @@ export class Inquiry extends Timed implements Asker {
   /** The caller's signal was aborted. */
   onAbort(reason: unknown): void {
     this.#reject(aborted(reason, 'asking changes nothing', this.#about));
+  }
+
+  /** Asks, or gives it up; `error` says why it was not asked before, and is made only when it is needed. */
+  #send(question: Question, error?: GearmanError): void {
+    if (this.#mayAsk(question)) this.#shared.pool.send(question);
+    else this.#giveUp(question, error ?? this.#whyNotAsked(question.server));
   }
 
   #whyNotAsked(server: string): GearmanError {

@@ -8,7 +8,6 @@ interface Latin1 {
 }
 
 const NUL = 0;
-const NOTHING = Buffer.alloc(0);
 
 /**
  * One packet that came in. It is a view of the memory that the decoder was given (or of a copy that the decoder made of a body in
@@ -52,21 +51,17 @@ export class Packet {
 
   /** The opaque last argument, one character a byte: cheaper than a view where it is short and to be kept. */
   get latin1Data(): string {
-    const { args, data } = definitionOf(this.type);
-    if (data === undefined) return '';
-    return (this.#bytes as Buffer & Latin1).latin1Slice(this.#startOf(args.length), this.#end);
+    return (this.#bytes as Buffer & Latin1).latin1Slice(this.#dataStart, this.#end);
   }
 
   /** Length of the opaque last argument in bytes. */
   get dataLength(): number {
-    const { args, data } = definitionOf(this.type);
-    return data === undefined ? 0 : this.#end - this.#startOf(args.length);
+    return this.#end - this.#dataStart;
   }
 
   /** The opaque last argument, not copied; empty for types that have none. */
   get data(): Buffer {
-    const { args, data } = definitionOf(this.type);
-    return data === undefined ? NOTHING : this.#bytes.subarray(this.#startOf(args.length), this.#end);
+    return this.#bytes.subarray(this.#dataStart, this.#end);
   }
 
   /**
@@ -76,6 +71,12 @@ export class Packet {
   split(): readonly number[] {
     this.#ends ??= findEnds(this.type, this.#bytes, this.#start, this.#end);
     return this.#ends;
+  }
+
+  /** The end for types that have no data. */
+  get #dataStart(): number {
+    const { args, data } = definitionOf(this.type);
+    return data === undefined ? this.#end : this.#startOf(args.length);
   }
 
   #startOf(index: number): number {

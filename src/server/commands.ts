@@ -1,7 +1,7 @@
 /** The commands of the text protocol, with gearmand's answers to the letter. */
 import { encodeLine, encodeList } from '../protocol/text.js';
 import { PRIORITY, type JobFunction } from './job.js';
-import { leadingNumber, tellFailed, type Desk } from './requests.js';
+import { find, leadingNumber, tellFailed, type Desk } from './requests.js';
 import type { Session } from './session.js';
 
 /** The gearmand whose behaviour this is, and who shows it. */
@@ -55,8 +55,7 @@ const priorityStatus: Command = ({ queue }) =>
 const cancel: Command = (desk, [name = '', what, handle, ...more]) => {
   if (handle === undefined) return unknown(name);
   if (!isWord(what, 'job') || more.length > 0) return encodeLine('ERR UNKNOWN_ERROR');
-  const number = desk.handles.numberOf(handle);
-  const job = number === undefined ? undefined : desk.queue.jobs.get(number);
+  const job = find(desk, handle);
   if (job === undefined) return encodeLine('ERR UNKNOWN_JOB');
   if (job.listeners !== undefined) tellFailed(desk, job, job.listeners);
   desk.queue.cancel(job);

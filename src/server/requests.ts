@@ -123,7 +123,8 @@ function statusOf(job: Job | undefined): string[] {
   return ['1', job.holder === undefined ? '0' : '1', String(job.progress.numerator), String(job.progress.denominator)];
 }
 
-function find({ queue, handles }: Desk, handle: string): Job | undefined {
+/** The job of a handle, unless it is gone or of another server. */
+export function find({ queue, handles }: Desk, handle: string): Job | undefined {
   const number = handles.numberOf(handle);
   return number === undefined ? undefined : queue.jobs.get(number);
 }

@@ -37,6 +37,9 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+/** The longest time that a timer of Node takes, about 24.8 days. */
+export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
+
 /** A timer that has not run yet. */
 export interface Timer {
   /** Let it keep the process alive (`true`, as it starts) or not. */

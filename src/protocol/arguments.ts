@@ -95,6 +95,18 @@ export function checkHandle(handle: unknown): string {
   throw tooLarge('The job handle', checked.length, MAX_HANDLE_BYTES, 'Pass what doBackground resolved to.');
 }
 
+/** Options are an object; `where` says whose. */
+export function checkOptions(where: string, options: unknown): object {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return options;
+  throw invalidArgument(`The options of ${where} must be an object, not ${kindOf(options)}.`);
+}
+
+/** A whole number of a range. */
+export function checkWhole(name: string, value: unknown, least: number, most: number): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
+  throw invalidArgument(`The option ${name} must be a whole number from ${String(least)} to ${String(most)}.`);
+}
+
 /** A misspelt key would change what a call does without a word. */
 export function refuseUnknownKeys(what: string, options: object, keys: readonly string[]): void {
   const unknown = Object.keys(options).find((key) => !keys.includes(key));

@@ -1,7 +1,9 @@
 /** Misbehaviour on request, for the tests of those who use a job server. */
 import { invalidArgument } from '../errors.js';
+import { checkWhole } from '../protocol/arguments.js';
 import { PACKET_TYPES } from '../protocol/packet.js';
-import { checkObject, checkWhole } from './options.js';
+import { LONGEST_TIMER_MS } from '../runtime.js';
+import { checkObject } from './options.js';
 
 /** What all faults have in common. */
 export interface FaultScope {
@@ -67,8 +69,6 @@ interface Armed<F extends Fault> {
   readonly type: number | undefined;
   left: number;
 }
-
-const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
 /** The faults that are in force, the oldest first: of several that fit, the oldest happens. */
 export class Faults {
@@ -140,7 +140,7 @@ function readFault(given: unknown): Fault {
   const keys = ['kind', 'times', ...KEYS[kind as Fault['kind']]];
   const fault = { ...(checkObject(`the fault ${kind}`, given, keys) as Fault) };
   if (fault.times !== undefined) checkWhole('times', fault.times, 1, Number.MAX_SAFE_INTEGER);
-  if (fault.kind === 'delay') checkWhole('ms', fault.ms, 0, LONGEST_DELAY_MS);
+  if (fault.kind === 'delay') checkWhole('ms', fault.ms, 0, LONGEST_TIMER_MS);
   if (fault.kind === 'cut') checkWhole('after', fault.after ?? 0, 0, Number.MAX_SAFE_INTEGER);
   if (fault.kind === 'error') [fault.code, fault.text].forEach(checkText);
   return fault;

@@ -1,7 +1,7 @@
 /** The options of the job server: what they are, their defaults, and the checks that they pass. */
 import type { TlsOptions } from 'node:tls';
 import { invalidArgument } from '../errors.js';
-import { kindOf, refuseUnknownKeys } from '../protocol/arguments.js';
+import { checkOptions, checkWhole, kindOf, refuseUnknownKeys } from '../protocol/arguments.js';
 import { MAX_DATA_BYTES } from '../protocol/packet.js';
 import type { Place } from '../runtime.js';
 import type { QueueSettings } from './queue.js';
@@ -70,15 +70,7 @@ export function readListenOptions(given: unknown): Omit<Place, 'tls'> {
 
 /** An object with no other keys than these. */
 export function checkObject(where: string, options: unknown, keys: readonly string[]): object {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalidArgument(`The options of ${where} must be an object, not ${kindOf(options)}.`);
-  }
-  refuseUnknownKeys(where, options, keys);
-  return options;
-}
-
-/** A whole number of a range. */
-export function checkWhole(name: string, value: unknown, least: number, most: number): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
-  throw invalidArgument(`The option ${name} must be a whole number from ${String(least)} to ${String(most)}.`);
+  const given = checkOptions(where, options);
+  refuseUnknownKeys(where, given, keys);
+  return given;
 }

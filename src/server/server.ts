@@ -3,7 +3,7 @@
 import type { Duplex } from 'node:stream';
 import { describe, gearmanError, invalidArgument, type GearmanError } from '../errors.js';
 import { debug } from '../observe.js';
-import { nodeRuntime, type Listener, type Runtime, type Timer } from '../runtime.js';
+import { LONGEST_TIMER_MS, nodeRuntime, type Listener, type Runtime, type Timer } from '../runtime.js';
 import { answerLine, type CommandDesk } from './commands.js';
 import { Faults, type Fault } from './faults.js';
 import { Handles } from './handles.js';
@@ -25,9 +25,6 @@ export type { JobServerOptions, ListenOptions } from './options.js';
 export type { JobState } from './queue.js';
 export type { JobSnapshot } from './snapshot.js';
 export type { JobTarget, WaitOptions } from './waits.js';
-
-/** The longest time that a timer of Node takes, about 24.8 days. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 type State =
   | { readonly name: 'new' }
@@ -266,17 +263,15 @@ export class JobServer {
   #setTimer(): void {
     const inMs = this.#desk.queue.dueInMs;
     if (inMs === undefined || this.#isClosed()) return;
-    const dueMs = this.#runtime.now() + Math.min(inMs, LONGEST_TIMER_MS);
+    const waitMs = Math.min(inMs, LONGEST_TIMER_MS);
+    const dueMs = this.#runtime.now() + waitMs;
     if (this.#timer !== undefined && this.#timer.dueMs <= dueMs + 1) return;
     this.#timer?.timer.cancel();
-    const timer = this.#runtime.setTimer(
-      () => {
-        this.#timer = undefined;
-        this.#desk.queue.onDue();
-        this.#settle();
-      },
-      Math.ceil(Math.min(inMs, LONGEST_TIMER_MS)),
-    );
+    const timer = this.#runtime.setTimer(() => {
+      this.#timer = undefined;
+      this.#desk.queue.onDue();
+      this.#settle();
+    }, Math.ceil(waitMs));
     // The sockets keep the process alive while anybody could care.
     timer.hold(false);
     this.#timer = { dueMs, timer };

@@ -1,7 +1,7 @@
 /** Waits until a job is in a state, which it may have left again when it is looked at: so the last ones that are gone are remembered. */
 import { failAtCaller, gearmanError, invalidArgument, type GearmanError } from '../errors.js';
 import { kindOf } from '../protocol/arguments.js';
-import type { Runtime } from '../runtime.js';
+import { LONGEST_TIMER_MS, type Runtime } from '../runtime.js';
 import type { Handles } from './handles.js';
 import type { Job } from './job.js';
 import { checkObject } from './options.js';
@@ -37,7 +37,6 @@ const GENERATION_JOBS = 1000;
 const GENERATION_BYTES = 8 * 1024 * 1024;
 /** Longer workloads of jobs that are gone are not kept. */
 const LARGEST_WORKLOAD = 16_384;
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 const STATES: readonly JobState[] = ['queued', 'running', 'done'];
 
 /** See the head of this file. */

@@ -1,8 +1,9 @@
 /** The options of everything that talks to job servers: what they are, their defaults, and the checks that they pass. */
 import type { ConnectionOptions } from 'node:tls';
 import { invalidArgument } from '../errors.js';
-import { checkFunction, kindOf, refuseUnknownKeys } from '../protocol/arguments.js';
+import { checkFunction, checkOptions, checkWhole, kindOf, refuseUnknownKeys } from '../protocol/arguments.js';
 import { MAX_DATA_BYTES } from '../protocol/packet.js';
+import { LONGEST_TIMER_MS } from '../runtime.js';
 import { checkTls, type Servers } from './address.js';
 import type { Backoff } from './backoff.js';
 
@@ -47,9 +48,6 @@ export const SERVER_KEYS: readonly string[] = [
   ...['maxPacketSize', 'prefix'],
 ];
 
-/** The longest time that a timer of Node takes, about 24.8 days. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
 /** Checks the options and fills in the defaults. `servers` is read elsewhere, for it may come from the environment. */
 export function readServerOptions(options: ServerOptions): ServerSettings {
   const { connectTimeout = 3000, heartbeat = 3000, backoff = {} } = options;
@@ -79,12 +77,10 @@ export function nameOnWire(what: string, name: unknown, { prefix }: Pick<ServerS
 
 /** A copy of an options object, for the caller may change his. An unknown key is an error. */
 export function copyOptions(options: unknown, keys: readonly string[], where: string): object {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw invalidArgument(`The options of ${where} must be an object, not ${kindOf(options)}.`);
-  }
+  const given = checkOptions(where, options) as Record<string, unknown>;
   const copy: Record<string, unknown> = {};
   // Also what an object inherits: it would be lost without a word otherwise.
-  for (const key in options) copy[key] = (options as Record<string, unknown>)[key];
+  for (const key in given) copy[key] = given[key];
   refuseUnknownKeys(where, copy, keys);
   return copy;
 }
@@ -93,8 +89,8 @@ export function copyOptions(options: unknown, keys: readonly string[], where: st
 export function checkTime(name: string, ms: unknown): number {
   if (typeof ms !== 'number' || !(ms > 0))
     throw invalidArgument(`The option ${name} must be a number of milliseconds above 0.`);
-  if (ms <= LONGEST_TIMER || ms === Infinity) return ms;
-  throw invalidArgument(`The option ${name} must be at most ${String(LONGEST_TIMER)} ms, or Infinity for no limit.`);
+  if (ms <= LONGEST_TIMER_MS || ms === Infinity) return ms;
+  throw invalidArgument(`The option ${name} must be at most ${String(LONGEST_TIMER_MS)} ms, or Infinity for no limit.`);
 }
 
 /** `true` or `false`. */
@@ -105,8 +101,7 @@ export function checkBoolean(name: string, value: unknown): boolean {
 
 /** A whole number from 1 on. */
 export function checkCount(name: string, value: unknown, largest: number = Number.MAX_SAFE_INTEGER): number {
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= largest) return value;
-  throw invalidArgument(`The option ${name} must be a whole number from 1 to ${String(largest)}.`);
+  return checkWhole(name, value, 1, largest);
 }
 
 function checkBackoff(backoff: unknown): Backoff {

@@ -1,9 +1,6 @@
 /** `gearman-client serve`: a job server for development. */
-import { JobServer } from '../server/server.js';
+import { JobServer, type ListenOptions } from '../server/server.js';
 import { UsageError, readOptions, type Command } from './command.js';
-
-const DEFAULT_HOST = '127.0.0.1';
-const DEFAULT_PORT = 4730;
 
 function portOf(digits: string): number {
   const port = Number(digits);
@@ -11,16 +8,16 @@ function portOf(digits: string): number {
   return port;
 }
 
-/** `host`, `port`, `host:port` or `[address]:port`. */
-function placeOf(listen: string): { host: string; port: number } {
-  if (/^\d+$/.test(listen)) return { host: DEFAULT_HOST, port: portOf(listen) };
+/** `host`, `port`, `host:port` or `[address]:port`; what is left out is as the job server has it. */
+function placeOf(listen: string): ListenOptions {
+  if (/^\d+$/.test(listen)) return { port: portOf(listen) };
   const { bracketed, plain, port } =
     /^(?:\[(?<bracketed>[^\]]+)\]|(?<plain>[^:]+))(?::(?<port>\d+))?$/.exec(listen)?.groups ?? {};
   const host = bracketed ?? plain;
   if (host === undefined) {
     throw new UsageError(`--listen takes host:port, with an IPv6 address in brackets, not ${listen}`);
   }
-  return { host, port: portOf(port ?? String(DEFAULT_PORT)) };
+  return { host, port: port === undefined ? undefined : portOf(port) };
 }
 
 /** The command `serve`. */
@@ -35,8 +32,7 @@ alone. In production, run gearmand. With DEBUG=gearman:server it says what it do
   run: async (args, { out, runtime, interrupted }) => {
     const { listen = '' } = readOptions(args, ['listen']);
     const server = new JobServer({}, runtime);
-    const place = listen === '' ? { host: DEFAULT_HOST, port: DEFAULT_PORT } : placeOf(listen);
-    const { host, port } = (await server.listen(place)).address;
+    const { host, port } = (await server.listen(listen === '' ? {} : placeOf(listen))).address;
     // Before it says that it is there: whoever reads that may end it at once.
     const ended = interrupted();
     const shown = host.includes(':') ? `[${host}]` : host;

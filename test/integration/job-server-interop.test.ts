@@ -1,13 +1,22 @@
 /** Other people's clients, workers and tools on the embedded job server, as on gearmand. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
 import { describe, it, type TestContext } from 'node:test';
 import { GearmanClient, GearmanWorker } from '../../src/index.js';
 import type { Assignment, Peer } from '../conformance/peer.js';
 import { gearmand, jobServer, type Target } from '../conformance/targets.js';
-import { CLIENTS, PROGRAMS, hex, options, peerOf, run, script, server, startWorker, taken } from '../support/others.js';
+import {
+  CLIENTS,
+  PROGRAMS,
+  hex,
+  options,
+  peerOf,
+  run,
+  script,
+  server,
+  startAsker,
+  startWorker,
+  taken,
+} from '../support/others.js';
 
 type Start = (t: TestContext) => Promise<number>;
 
@@ -78,15 +87,7 @@ function testBackground(start: Start, [program, file]: [string, string]): void {
     const worker = peerOf(t, port);
     await worker.send('CAN_DO', 'f').quiet();
     const args = [script(file), server(port), 'f', hex('w'), 'an-id'];
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    t.after(() => child.kill('SIGKILL'));
-    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-    const next = async (): Promise<string> => String((await lines.next()).value);
-    const ask = (): Promise<string> => {
-      child.stdin.write('\n');
-      return next();
-    };
-    const handle = await next();
+    const { handle, ask, end } = await startAsker(t, program, args);
     assert.equal(await ask(), 'known, waiting, 0/0');
     const job = await worker.grab();
     assert.ok(handle.endsWith(job.handle), `${handle} is ${job.handle}`);
@@ -96,8 +97,7 @@ function testBackground(start: Start, [program, file]: [string, string]): void {
     assert.equal(await ask(), 'known, running, 3/14');
     await worker.send('WORK_COMPLETE', job.handle, 'r').quiet();
     assert.equal(await ask(), 'unknown, waiting, 0/0');
-    child.stdin.end();
-    assert.deepEqual(await once(child, 'exit'), [0, null]);
+    assert.deepEqual(await end(), [0, null]);
   });
 }
 

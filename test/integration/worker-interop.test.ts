@@ -1,6 +1,6 @@
 /** The worker with the clients of others, and this client with the workers of others. */
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -8,15 +8,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, it, type TestContext } from 'node:test';
-import { promisify } from 'node:util';
 import { JobFailed, JobRetry, type GearmanClient } from '../../src/index.js';
 import { Gearmand } from '../support/gearmand.js';
 import { Hands } from '../support/hands.js';
+import { run, script, startAsker } from '../support/others.js';
 import { isWanted } from '../support/programs.js';
 import { clientOf, foregroundOf, workerOf } from '../support/workers.js';
 
-const run = promisify(execFile);
-const script = (file: string): string => new URL(file, import.meta.url).pathname;
 const hex = (bytes: string | Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /** A server with a worker that can do what clients may see. */
@@ -97,15 +95,7 @@ function testBackground(program: string, file: string): void {
     const hands = new Hands();
     const worker = workerOf(t, [gearmand], { f: hands.handler });
     const args = [script(file), gearmand.name, 'f', hex('a\0b'), 'an-id'];
-    const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    t.after(() => child.kill('SIGKILL'));
-    const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-    const next = async (): Promise<string> => String((await lines.next()).value);
-    const ask = (): Promise<string> => {
-      child.stdin.write('\n');
-      return next();
-    };
-    const handle = await next();
+    const { handle, ask, end: endAsker } = await startAsker(t, program, args);
     assert.equal(await ask(), 'known, waiting, 0/0');
     await worker.start();
     const { job, end } = await hands.run(0);
@@ -120,8 +110,7 @@ function testBackground(program: string, file: string): void {
     end('nobody gets this');
     await untilStatus(client, job.handle, ({ known }) => !known);
     assert.equal(await ask(), 'unknown, waiting, 0/0');
-    child.stdin.end();
-    assert.deepEqual(await once(child, 'exit'), [0, null]);
+    assert.deepEqual(await endAsker(), [0, null]);
   });
 }
 

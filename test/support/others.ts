@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -75,6 +76,34 @@ export function peerOf(t: TestContext, port: number): Peer {
     peer.close();
   });
   return peer;
+}
+
+/** A program that submits a job in the background and says how it is whenever it is asked. */
+export interface Asker {
+  readonly handle: string;
+  /** How the job is, as `known, running, 3/14`. */
+  readonly ask: () => Promise<string>;
+  /** Ends it; resolves to its exit code and signal. */
+  readonly end: () => Promise<unknown[]>;
+}
+
+/** Starts one; resolves when it has submitted the job. */
+export async function startAsker(t: TestContext, program: string, args: readonly string[]): Promise<Asker> {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const next = async (): Promise<string> => String((await lines.next()).value);
+  return {
+    handle: await next(),
+    ask: () => {
+      child.stdin.write('\n');
+      return next();
+    },
+    end: () => {
+      child.stdin.end();
+      return once(child, 'exit');
+    },
+  };
 }
 
 /** Starts a program's worker of the function `reverse`; resolves when the job server has it. */

@@ -17,16 +17,25 @@ class Generation {
   readonly servers: Map<string, Issued> = new Map<string, Issued>();
   /** Number of handles; one that several servers issued counts for each. */
   size = 0;
+  /** The server that issued the last one, and its handles: mostly the next one is of the same server. */
+  #server = '';
+  #issued = new Issued();
 
   /** Whether nobody but this server issued handles. */
   isOf(server: string): boolean {
-    return this.servers.size === 1 && this.servers.has(server);
+    return this.servers.size === 1 && server === this.#server;
   }
 
   add(handle: string, server: string): void {
-    let issued = this.servers.get(server);
-    if (issued === undefined) this.servers.set(server, (issued = new Issued()));
-    if (issued.add(handle)) this.size++;
+    if (server !== this.#server) this.#turnTo(server);
+    if (this.#issued.add(handle)) this.size++;
+  }
+
+  #turnTo(server: string): void {
+    const issued = this.servers.get(server) ?? new Issued();
+    this.servers.set(server, issued);
+    this.#server = server;
+    this.#issued = issued;
   }
 }
 

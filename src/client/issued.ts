@@ -1,47 +1,36 @@
 /** The job handles that one server issued. What would be a set of strings is a set of the numbers in which they end. */
 
-/** A set begins with so many slots. */
-const FEW = 64;
-
 /** Longer numbers might not fit a slot. */
 const MOST_DIGITS = 9;
 
 const ZERO = 48;
 
-/** A set of whole numbers from 0 to 999,999,999, without an object for each: a table whose free slots hold 0. */
+/** A set of whole numbers from 0 to 999,999,999: numbers that follow each other, as a server issues them, share a word of 32 bits. */
 class Numbers {
-  #slots = new Uint32Array(FEW);
-  #bits = 32 - Math.log2(FEW);
-  #size = 0;
+  readonly #words = new Map<number, number>();
+  /** The word of the last number; in the map when another one takes its place. */
+  #place = -1;
+  #word = 0;
 
   /** Returns whether it was not there. */
   add(number: number): boolean {
-    const slot = this.#find(number);
-    if (this.#slots[slot] !== 0) return false;
-    this.#slots[slot] = number + 1;
-    this.#size++;
-    if (this.#size * 2 > this.#slots.length) this.#grow();
-    return true;
+    const place = number >>> 5;
+    if (place !== this.#place) this.#turnTo(place);
+    const word = this.#word;
+    this.#word = word | (1 << number);
+    return this.#word !== word;
   }
 
   has(number: number): boolean {
-    return this.#slots[this.#find(number)] !== 0;
+    const place = number >>> 5;
+    const word = place === this.#place ? this.#word : (this.#words.get(place) ?? 0);
+    return (word & (1 << number)) !== 0;
   }
 
-  /** The slot that holds the number, or the free one where it belongs. */
-  #find(number: number): number {
-    // By the golden ratio numbers that follow each other, and any others, lie far apart.
-    let slot = Math.imul(number, 0x9e3779b1) >>> this.#bits;
-    const last = this.#slots.length - 1;
-    while (this.#slots[slot] !== 0 && this.#slots[slot] !== number + 1) slot = (slot + 1) & last;
-    return slot;
-  }
-
-  #grow(): void {
-    const full = this.#slots;
-    this.#slots = new Uint32Array(full.length * 2);
-    this.#bits--;
-    for (const held of full) if (held > 0) this.#slots[this.#find(held - 1)] = held;
+  #turnTo(place: number): void {
+    this.#words.set(this.#place, this.#word);
+    this.#place = place;
+    this.#word = this.#words.get(place) ?? 0;
   }
 }
 

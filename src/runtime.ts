@@ -65,6 +65,8 @@ export interface Runtime {
   /** Milliseconds since 1970, as the system has them. */
   readonly wallClock: () => number;
   readonly setTimer: (callback: () => void, ms: number) => Timer;
+  /** Runs when what runs now is done, before any time passes or a socket is read. */
+  readonly endOfTick: (callback: () => void) => void;
   /** Runs once the sockets that are readable now have been read. */
   readonly afterPoll: (callback: () => void) => void;
   readonly fillRandom: (bytes: Uint8Array) => void;
@@ -149,6 +151,9 @@ export const nodeRuntime: Runtime = {
         clearTimeout(timer);
       },
     };
+  },
+  endOfTick: (callback) => {
+    queueMicrotask(callback);
   },
   afterPoll: (callback) => {
     outside.runInAsyncScope(() => setImmediate(callback));

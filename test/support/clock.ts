@@ -14,6 +14,8 @@ export class Clock implements Runtime {
   readonly sockets: Duplex[] = [];
   readonly #alarms = new Set<Alarm>();
   readonly #received = new Condition();
+  /** What runs at the end of the tick: in its turn, or when the test moves the time. */
+  readonly #ticks: (() => void)[] = [];
   #receivedBytes = 0;
   #nowMs = 0;
   #isStalled = false;
@@ -35,6 +37,13 @@ export class Clock implements Runtime {
   /** Resolves when the client has read so many bytes, on all its sockets together, and has done what they ask for. */
   async hasRead(bytes: number): Promise<void> {
     await this.#received.until(() => this.#receivedBytes >= bytes);
+  }
+
+  endOfTick(callback: () => void): void {
+    this.#ticks.push(callback);
+    queueMicrotask(() => {
+      this.#endTick();
+    });
   }
 
   afterPoll(callback: () => void): void {
@@ -73,11 +82,13 @@ export class Clock implements Runtime {
 
   /** Moves the time on; what becomes due on the way rings in its turn. No socket is read meanwhile. */
   advance(ms: number): void {
+    this.#endTick();
     const endMs = this.#nowMs + ms;
     for (let next = this.#first(); next !== undefined && next.dueMs <= endMs; next = this.#first()) {
       this.#nowMs = Math.max(this.#nowMs, next.dueMs);
       this.#alarms.delete(next);
       next.ring();
+      this.#endTick();
     }
     this.#nowMs = Math.max(this.#nowMs, endMs);
   }
@@ -102,10 +113,15 @@ export class Clock implements Runtime {
 
   /** The event loop stands still for so long, or the process is stopped: whatever is due rings late. */
   stall(ms: number): void {
+    this.#endTick();
     this.#nowMs += ms;
     this.#isStalled = true;
     this.advance(0);
     this.#isStalled = false;
+  }
+
+  #endTick(): void {
+    for (const callback of this.#ticks.splice(0)) callback();
   }
 
   #first(): Alarm | undefined {

@@ -11,6 +11,7 @@ export class Loop implements Runtime {
   /** The timers that have not rung, and whether they keep the process alive. */
   timers: { dueMs: number; ring: () => void; isHeld: boolean }[] = [];
   polls: (() => void)[] = [];
+  ticks: (() => void)[] = [];
 
   now(): number {
     return this.nowMs;
@@ -22,6 +23,10 @@ export class Loop implements Runtime {
 
   random(): number {
     return 0;
+  }
+
+  endOfTick(callback: () => void): void {
+    this.ticks.push(callback);
   }
 
   afterPoll(callback: () => void): void {
@@ -43,6 +48,7 @@ export class Loop implements Runtime {
 
   /** Time passes and the event loop runs: every timer rings when it is due. */
   pass(ms: number): void {
+    this.endTick();
     const endMs = this.nowMs + ms;
     for (;;) {
       const [next] = this.timers.sort((a, b) => a.dueMs - b.dueMs);
@@ -50,6 +56,7 @@ export class Loop implements Runtime {
       this.nowMs = Math.max(this.nowMs, next.dueMs);
       this.timers = this.timers.filter((each) => each !== next);
       next.ring();
+      this.endTick();
       this.poll();
     }
     this.nowMs = endMs;
@@ -57,11 +64,17 @@ export class Loop implements Runtime {
 
   /** Time passes and the event loop does not run. */
   stall(ms: number): void {
+    this.endTick();
     this.nowMs += ms;
   }
 
   poll(): void {
     for (const callback of this.polls.splice(0)) callback();
+    this.endTick();
+  }
+
+  endTick(): void {
+    for (const callback of this.ticks.splice(0)) callback();
   }
 }
 

@@ -12,7 +12,7 @@ const house = {
     imports: [],
   },
   protocol: {
-    files: ['packet', 'arguments', 'encode', 'incoming', 'decode', 'text', 'batch'],
+    files: ['packet', 'arguments', 'encode', 'incoming', 'decode', 'text', 'strings', 'batch'],
     imports: ['floor'],
   },
   transport: {

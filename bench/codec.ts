@@ -34,7 +34,7 @@ function decode(pieces: readonly Buffer[]): void {
 const batch = new Batch('REQ');
 
 function encode(data: Buffer): void {
-  for (let count = 0; count < PACKETS; count++) batch.addWithData(TYPE.SUBMIT_JOB_BG, ['bench', id], data);
+  for (let count = 0; count < PACKETS; count++) batch.add(TYPE.SUBMIT_JOB_BG, ['bench', id, data]);
   batch.take();
 }
 

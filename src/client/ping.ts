@@ -51,7 +51,7 @@ export class Ping extends Request {
 
   override write(batch: Batch): void {
     this.#sentMs = this.#now();
-    batch.addWithData(TYPE.ECHO_REQ, [], ECHO_TEXT);
+    batch.add(TYPE.ECHO_REQ, [ECHO_TEXT]);
   }
 
   override isAnsweredBy(type: number): boolean {

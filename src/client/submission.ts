@@ -122,12 +122,11 @@ export class Submission extends Request implements RoutedJob {
     const { at, reducer } = this.#options;
     if (at !== undefined) {
       const seconds = String(Math.ceil(at.getTime() / 1000));
-      batch.addWithData(TYPE.SUBMIT_JOB_EPOCH, [this.function, this.unique, seconds], this.workload);
+      batch.add(TYPE.SUBMIT_JOB_EPOCH, [this.function, this.unique, seconds, this.workload]);
     } else if (reducer !== undefined) {
-      const args = [this.function, this.unique, reducer, ''];
-      batch.addWithData(TYPE.SUBMIT_REDUCE_JOB_BACKGROUND, args, this.workload);
+      batch.add(TYPE.SUBMIT_REDUCE_JOB_BACKGROUND, [this.function, this.unique, reducer, '', this.workload]);
     } else {
-      batch.addJob(BACKGROUND[this.#priority], this.function, this.unique, this.workload);
+      batch.add(BACKGROUND[this.#priority], [this.function, this.unique, this.workload]);
     }
   }
 

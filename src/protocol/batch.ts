@@ -1,6 +1,7 @@
-/** Collects the packets of a tick into the fewest buffers: small ones share a slab, large payloads go by reference. */
+/** Collects packets into the fewest buffers: small ones share a slab, large payloads go by reference. */
 import { maxByteLength, writeArgument, writeHeader, type Argument, type Encoding } from './encode.js';
 import { HEADER_BYTES, type Magic } from './packet.js';
+import { Strings } from './strings.js';
 
 /** From this size on a payload is not copied. */
 const BY_REFERENCE = 16_384;
@@ -12,11 +13,14 @@ const LARGEST_SLAB = 131_072;
 const NUL = 0;
 const EMPTY_SLAB = Buffer.alloc(0);
 
-/** At most so many bytes do arguments take, each with its NUL. */
-function sizeOf(args: readonly Argument[]): number {
-  let size = 0;
-  for (const argument of args) size += maxByteLength(argument) + 1;
-  return size;
+/** The arguments in one string, if all are strings and short enough to be copied. Where there are none, nothing is gained by it. */
+function joined(args: readonly Argument[]): string | undefined {
+  let text: string | undefined;
+  for (const argument of args) {
+    if (typeof argument !== 'string') return undefined;
+    text = text === undefined ? argument : text + '\0' + argument;
+  }
+  return text !== undefined && maxByteLength(text) < BY_REFERENCE ? text : undefined;
 }
 
 /**
@@ -26,6 +30,8 @@ function sizeOf(args: readonly Argument[]): number {
 export class Batch {
   readonly #magic: Magic;
   readonly #encoding: Encoding;
+  /** What was added last, as long as it is strings alone. */
+  readonly #strings: Strings;
   #slab = EMPTY_SLAB;
   /** The part of the slab that is filled but not taken. */
   #start = 0;
@@ -37,61 +43,34 @@ export class Batch {
   constructor(magic: Magic, encoding: Encoding = 'utf8') {
     this.#magic = magic;
     this.#encoding = encoding;
+    this.#strings = new Strings(magic, encoding);
   }
 
   /** Bytes that wait to be taken. */
   get bytes(): number {
-    return this.#bytes + this.#end - this.#start;
+    return this.#bytes + this.#end - this.#start + this.#strings.length;
   }
 
-  /** Adds a packet of a type without data. */
+  /** Adds a packet; what is opaque data is the last argument. */
   add(type: number, args: readonly Argument[]): void {
-    this.#reserve(sizeOf(args));
-    const start = this.#end;
-    const body = this.#writeArguments(args);
-    // No NUL stands behind the last argument.
-    this.#end = args.length === 0 ? body : this.#end - 1;
-    writeHeader(this.#slab, start, { magic: this.#magic, type, length: this.#end - body });
-  }
-
-  /** Adds a packet of a type whose last argument is opaque data. */
-  addWithData(type: number, args: readonly Argument[], data: Argument): void {
-    const size = maxByteLength(data);
-    const isLarge = size >= BY_REFERENCE;
-    this.#reserve(sizeOf(args) + (isLarge ? 0 : size));
-    const start = this.#end;
-    const body = this.#writeArguments(args);
-    if (!isLarge) this.#end = writeArgument(this.#slab, this.#end, data, this.#encoding);
-    const large = isLarge ? this.#asBytes(data) : EMPTY_SLAB;
-    writeHeader(this.#slab, start, { magic: this.#magic, type, length: this.#end - body + large.byteLength });
-    if (isLarge) this.#addByReference(large);
+    const text = joined(args);
+    if (text === undefined) {
+      this.#addInPieces(type, args);
+      return;
+    }
+    this.#strings.add(type, text);
+    if (this.#strings.isEnough) this.#writeStrings();
   }
 
   /** Adds bytes as they are: a line of text between packets. */
   addBytes(bytes: Uint8Array): void {
+    this.#writeStrings();
     this.#addByReference(bytes);
-  }
-
-  /** {@link addWithData} for the packet of which clients send a million, with its two arguments: no list is made of them. */
-  addJob(type: number, name: string, unique: string, workload: Argument): void {
-    const size = maxByteLength(workload);
-    if (size >= BY_REFERENCE) {
-      this.addWithData(type, [name, unique], workload);
-      return;
-    }
-    this.#reserve(maxByteLength(name) + maxByteLength(unique) + 2 + size);
-    const slab = this.#slab;
-    const start = this.#end;
-    let end = writeArgument(slab, start + HEADER_BYTES, name);
-    slab[end++] = NUL;
-    end = writeArgument(slab, end, unique);
-    slab[end++] = NUL;
-    this.#end = writeArgument(slab, end, workload);
-    writeHeader(slab, start, { magic: this.#magic, type, length: this.#end - start - HEADER_BYTES });
   }
 
   /** What was added since the last call, in order, and forgets it. */
   take(): readonly Uint8Array[] {
+    this.#writeStrings();
     this.#closeSlab();
     const buffers = this.#buffers;
     this.#buffers = [];
@@ -99,16 +78,26 @@ export class Batch {
     return buffers;
   }
 
-  /** Writes the arguments, each with its NUL, behind a gap for the header; returns where the body begins. */
-  #writeArguments(args: readonly Argument[]): number {
-    const body = this.#end + HEADER_BYTES;
-    let end = body;
-    for (const argument of args) {
-      end = writeArgument(this.#slab, end, argument, this.#encoding);
+  /** Adds a packet whose arguments are written one by one. */
+  #addInPieces(type: number, args: readonly Argument[]): void {
+    this.#writeStrings();
+    let size = HEADER_BYTES + args.length;
+    for (const argument of args) size += maxByteLength(argument);
+    const last = args[args.length - 1] ?? '';
+    const isLarge = maxByteLength(last) >= BY_REFERENCE;
+    this.#reserve(isLarge ? size - maxByteLength(last) : size);
+    const start = this.#end;
+    let end = start + HEADER_BYTES;
+    for (let index = 0; index < args.length - 1; index++) {
+      end = writeArgument(this.#slab, end, args[index] ?? '', this.#encoding);
       this.#slab[end++] = NUL;
     }
+    if (!isLarge) end = writeArgument(this.#slab, end, last, this.#encoding);
+    const large = isLarge ? this.#asBytes(last) : EMPTY_SLAB;
+    const length = end - start - HEADER_BYTES + large.byteLength;
+    writeHeader(this.#slab, start, { magic: this.#magic, type, length });
     this.#end = end;
-    return body;
+    if (isLarge) this.#addByReference(large);
   }
 
   #asBytes(data: Argument): Uint8Array {
@@ -121,9 +110,14 @@ export class Batch {
     this.#bytes += bytes.byteLength;
   }
 
-  /** Makes room for a body in the slab, or a new slab; what the old one holds is kept for {@link take}. */
-  #reserve(bodyBytes: number): void {
-    const needed = HEADER_BYTES + bodyBytes;
+  #writeStrings(): void {
+    if (this.#strings.length === 0) return;
+    this.#reserve(this.#strings.length * 3);
+    this.#end = this.#strings.writeTo(this.#slab, this.#end);
+  }
+
+  /** Makes room in the slab, or a new slab; what the old one holds is kept for {@link take}. */
+  #reserve(needed: number): void {
     if (this.#slab.length - this.#end >= needed) return;
     this.#closeSlab();
     const next = Math.min(LARGEST_SLAB, Math.max(FIRST_SLAB, this.#slab.length * 2));

@@ -48,7 +48,12 @@ export function writeHeader(
 ): void {
   writeUInt32(target, offset, MAGIC_NUMBER[head.magic]);
   writeUInt32(target, offset + 4, head.type);
-  writeUInt32(target, offset + 8, head.length);
+  writeLength(target, offset, head.length);
+}
+
+/** Writes the third number of a header that begins at the offset. */
+export function writeLength(target: Buffer, offset: number, length: number): void {
+  writeUInt32(target, offset + 8, length);
 }
 
 function writeUInt32(target: Buffer, offset: number, value: number): void {

@@ -21,10 +21,8 @@ export interface Listener {
   readonly waitsFor: Set<Job>;
   /** Whether it asked for WORK_EXCEPTION. */
   readonly hasExceptions: boolean;
-  /** Sends a packet without data. */
+  /** Sends a packet; nobody may change its bytes from then on. */
   send(type: number, args: readonly Argument[]): void;
-  /** Sends a packet with data, which nobody may change from then on. */
-  sendWithData(type: number, args: readonly Argument[], data: Argument): void;
 }
 
 /** Who waits for a job, and how many submissions of each do. */

@@ -140,7 +140,7 @@ const setOption: Request = (_desk, session, packet) => {
 };
 
 const echo: Request = (_desk, session, packet) => {
-  session.sendWithData(TYPE.ECHO_RES, [], packet.data);
+  session.send(TYPE.ECHO_RES, [packet.data]);
 };
 
 const canDo: Request = ({ queue }, session, packet) => {
@@ -186,18 +186,12 @@ const grab: Request = ({ queue, handles }, session, { type }) => {
     session.send(TYPE.NO_JOB, []);
     return;
   }
-  const args = [handles.of(job.number), job.fn.name];
-  if (type === TYPE.GRAB_JOB) {
-    session.sendWithData(TYPE.JOB_ASSIGN, args, job.workload);
-    return;
-  }
-  args.push(job.unique);
-  if (type === TYPE.GRAB_JOB_UNIQ || job.reducer === '') {
-    session.sendWithData(TYPE.JOB_ASSIGN_UNIQ, args, job.workload);
-    return;
-  }
-  args.push(job.reducer);
-  session.sendWithData(TYPE.JOB_ASSIGN_ALL, args, job.workload);
+  const { fn, unique, reducer, workload } = job;
+  const handle = handles.of(job.number);
+  if (type === TYPE.GRAB_JOB) session.send(TYPE.JOB_ASSIGN, [handle, fn.name, workload]);
+  else if (type === TYPE.GRAB_JOB_UNIQ || reducer === '')
+    session.send(TYPE.JOB_ASSIGN_UNIQ, [handle, fn.name, unique, workload]);
+  else session.send(TYPE.JOB_ASSIGN_ALL, [handle, fn.name, unique, reducer, workload]);
 };
 
 /** The job that the peer runs; an ERROR where it does not. */
@@ -226,7 +220,7 @@ const workData: Request = (desk, session, packet) => {
 
 function passOn(listeners: Listeners | undefined, packet: Packet): void {
   tell(listeners, (listener) => {
-    listener.sendWithData(packet.type, [packet.latin1(0)], packet.data);
+    listener.send(packet.type, [packet.latin1(0), packet.data]);
   });
 }
 
@@ -240,7 +234,7 @@ const workException: Request = (desk, session, packet) => {
   const job = findOwn(desk, session, packet, NOT_FOUND_EXCEPTION);
   if (job === undefined) return;
   tell(desk.queue.end(job), (listener) => {
-    if (listener.hasExceptions) listener.sendWithData(TYPE.WORK_EXCEPTION, [packet.latin1(0)], packet.data);
+    if (listener.hasExceptions) listener.send(TYPE.WORK_EXCEPTION, [packet.latin1(0), packet.data]);
     else listener.send(TYPE.WORK_FAIL, [packet.latin1(0)]);
   });
 };

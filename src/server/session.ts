@@ -105,21 +105,12 @@ export class Session implements Listener {
     return this.#worker;
   }
 
-  /** Sends a packet without data. */
+  /** Sends a packet. Bytes belong to the session from then on. */
   send(type: number, args: readonly Argument[]): void {
     if (!this.#makeRoom()) return;
     const fault = this.#owner.faults.onAnswer(type);
     const batch = fault === undefined ? this.#batch : newBatch();
     batch.add(type, args);
-    if (fault !== undefined) this.#spoil(fault, batch);
-  }
-
-  /** Sends a packet with data. Bytes belong to the session from then on. */
-  sendWithData(type: number, args: readonly Argument[], data: Argument): void {
-    if (!this.#makeRoom()) return;
-    const fault = this.#owner.faults.onAnswer(type);
-    const batch = fault === undefined ? this.#batch : newBatch();
-    batch.addWithData(type, args, data);
     if (fault !== undefined) this.#spoil(fault, batch);
   }
 

@@ -2,6 +2,7 @@
 import { GearmanProtocolError, asError, gearmanError, type GearmanError } from '../errors.js';
 import { Batch } from '../protocol/batch.js';
 import { Decoder } from '../protocol/decode.js';
+import type { Argument } from '../protocol/encode.js';
 import type { Packet } from '../protocol/incoming.js';
 import { TYPE } from '../protocol/packet.js';
 import type { Address } from './address.js';
@@ -57,7 +58,7 @@ class Heartbeat extends Request {
   }
 
   override write(batch: Batch): void {
-    batch.addWithData(TYPE.ECHO_REQ, [], '');
+    batch.add(TYPE.ECHO_REQ, []);
   }
 
   /** What a server that does not know ECHO_REQ says instead, if it says anything, is a sign of life, too. */
@@ -135,9 +136,9 @@ export class Connection extends Timed implements Carrier, SocketOwner {
     if (this.#batch.bytes >= FLUSH_BYTES) this.flush();
   }
 
-  /** Writes a packet that nothing answers, or something that is no request; {@link flush} sends it. */
-  post(write: (batch: Batch) => void): void {
-    write(this.#batch);
+  /** Writes a packet that nothing answers; {@link flush} sends it. */
+  post(type: number, args: readonly Argument[]): void {
+    this.#batch.add(type, args);
     if (this.#batch.bytes >= FLUSH_BYTES) this.flush();
   }
 

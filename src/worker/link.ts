@@ -2,7 +2,6 @@
 import { gearmanError, type GearmanError } from '../errors.js';
 import { debug } from '../observe.js';
 import type { Argument } from '../protocol/encode.js';
-import type { Batch } from '../protocol/batch.js';
 import type { Packet } from '../protocol/incoming.js';
 import { TYPE } from '../protocol/packet.js';
 import type { Address } from '../transport/address.js';
@@ -92,19 +91,15 @@ export class Link extends Timed implements ConnectionOwner {
 
   /** Says something that the server does not answer. */
   say(type: number, args: readonly Argument[]): void {
-    this.#post((batch) => {
-      batch.add(type, args);
-    });
+    if (this.#state === 'dead') return;
+    this.#connection.post(type, args);
+    this.#flushSoon();
   }
 
   /** Says how a job ended; with its result or exception where the type has one. */
   finish(type: number, handle: string, data?: Argument): void {
     this.#statuses.delete(handle);
-    const args = [bytesOf(handle)];
-    this.#post((batch) => {
-      if (data === undefined) batch.add(type, args);
-      else batch.addWithData(type, args, data);
-    });
+    this.say(type, data === undefined ? [bytesOf(handle)] : [bytesOf(handle), data]);
   }
 
   /** Reports progress, now or when there is room. */
@@ -216,9 +211,7 @@ export class Link extends Timed implements ConnectionOwner {
   }
 
   async #update(type: number, handle: string, data: Argument): Promise<void> {
-    this.#post((batch) => {
-      batch.addWithData(type, [bytesOf(handle)], data);
-    });
+    this.say(type, [bytesOf(handle), data]);
     this.#connection.flush();
     if (this.#state === 'dead' || this.#connection.isWritable) return;
     await new Promise<void>((resolve) => {
@@ -230,12 +223,6 @@ export class Link extends Timed implements ConnectionOwner {
     if (this.#state === 'dead') return;
     if (this.#connection.pending === 0) this.#progressMs = this.#world.deadlines.now();
     this.#connection.send(request);
-    this.#flushSoon();
-  }
-
-  #post(write: (batch: Batch) => void): void {
-    if (this.#state === 'dead') return;
-    this.#connection.post(write);
     this.#flushSoon();
   }
 

@@ -64,7 +64,7 @@ export class Barrier extends LinkRequest {
   }
 
   override write(batch: Batch): void {
-    batch.addWithData(TYPE.ECHO_REQ, [], '');
+    batch.add(TYPE.ECHO_REQ, []);
   }
 
   override isAnsweredBy(type: number): boolean {

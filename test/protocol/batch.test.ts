@@ -92,8 +92,8 @@ describe('a batch', () => {
         const taken: Uint8Array[] = [];
         for (const [index, [fn, unique, data]] of jobs.entries()) {
           if (index === cut) taken.push(...batch.take());
-          batch.addWithData(BG, [fn, unique], data);
-          batch.addJob(BG, fn, unique, data);
+          batch.add(BG, [fn, unique, data]);
+          batch.add(BG, [fn, unique, data]);
           batch.add(TYPE.GET_STATUS, [unique]);
         }
         taken.push(...batch.take());
@@ -110,7 +110,7 @@ describe('a batch', () => {
 
   it('puts small packets into one buffer', () => {
     const batch = new Batch('REQ');
-    for (let count = 0; count < 20; count++) batch.addWithData(BG, ['f', 'u'], 'w');
+    for (let count = 0; count < 20; count++) batch.add(BG, ['f', 'u', 'w']);
     assert.equal(batch.take().length, 1);
     assert.equal(batch.take().length, 0);
   });
@@ -119,11 +119,11 @@ describe('a batch', () => {
     const batch = new Batch('REQ');
     const large = Buffer.alloc(16_384, 'x');
     const view = new Uint8Array(new ArrayBuffer(40_000), 1000, 20_000);
-    batch.addWithData(BG, ['f', 'u'], 'small');
-    batch.addWithData(BG, ['f', 'u'], large);
-    batch.addWithData(BG, ['f', 'u'], large.subarray(1));
-    batch.addJob(BG, 'f', 'u', large);
-    batch.addWithData(BG, ['f', 'u'], view);
+    batch.add(BG, ['f', 'u', 'small']);
+    batch.add(BG, ['f', 'u', large]);
+    batch.add(BG, ['f', 'u', large.subarray(1)]);
+    batch.add(BG, ['f', 'u', large]);
+    batch.add(BG, ['f', 'u', view]);
     assert.equal(batch.bytes, 5 * 16 + 5 + 2 * 16_384 + 16_383 + 20_000);
     const buffers = batch.take();
     assert.equal(buffers.filter((buffer) => buffer === large).length, 2);
@@ -138,7 +138,7 @@ describe('a batch', () => {
   it('copies payloads below that: what is changed afterwards is not sent', () => {
     const batch = new Batch('REQ');
     const small = Buffer.alloc(16_383, 'x');
-    batch.addWithData(BG, ['f', 'u'], small);
+    batch.add(BG, ['f', 'u', small]);
     small.fill('y');
     assert.ok(Buffer.concat(batch.take()).subarray(16).equals(Buffer.alloc(16_383, 'x')));
   });
@@ -146,7 +146,7 @@ describe('a batch', () => {
   it('keeps the order of large and small payloads', () => {
     const batch = new Batch('REQ');
     const sizes = [20_000, 0, 1, 30_000, 16_384, 5, 16_383, 100_000, 0];
-    for (const size of sizes) batch.addWithData(BG, [`f${size}`, ''], Buffer.alloc(size, 'w'));
+    for (const size of sizes) batch.add(BG, [`f${size}`, '', Buffer.alloc(size, 'w')]);
     const expected = sizes.map((size) => encode('REQ', BG, [`f${size}`, ''], Buffer.alloc(size, 'w')));
     assert.equal(batch.bytes, Buffer.concat(expected).length);
     assert.deepEqual(Buffer.concat(batch.take()), Buffer.concat(expected));
@@ -154,9 +154,9 @@ describe('a batch', () => {
 
   it('takes arguments and data of no bytes, and types with nothing at all', () => {
     const batch = new Batch('REQ');
-    batch.addWithData(BG, ['', ''], '');
-    batch.addWithData(BG, ['', ''], Buffer.alloc(0));
-    batch.addWithData(TYPE.ECHO_REQ, [], '');
+    batch.add(BG, ['', '', '']);
+    batch.add(BG, ['', '', Buffer.alloc(0)]);
+    batch.add(TYPE.ECHO_REQ, ['']);
     batch.add(4, []);
     batch.add(TYPE.GET_STATUS, ['']);
     const expected = [
@@ -174,7 +174,7 @@ describe('a batch', () => {
       for (const count of [1, 21, 63, 64, 65, 2000, 5461, 5462, 16_384]) {
         const data = unit.repeat(count);
         const batch = new Batch('RES');
-        batch.addWithData(TYPE.WORK_DATA, [data.slice(0, 170)], data);
+        batch.add(TYPE.WORK_DATA, [data.slice(0, 170), data]);
         assert.deepEqual(
           Buffer.concat(batch.take()),
           encode('RES', TYPE.WORK_DATA, [data.slice(0, 170)], data),
@@ -188,8 +188,8 @@ describe('a batch', () => {
     const batch = new Batch('REQ');
     const bytes = new Uint8Array(100);
     structuredClone(bytes, { transfer: [bytes.buffer] });
-    batch.addWithData(BG, ['f', 'u'], bytes);
-    batch.addJob(BG, 'f', 'v', bytes);
+    batch.add(BG, ['f', 'u', bytes]);
+    batch.add(BG, ['f', 'v', bytes]);
     assert.deepEqual(
       Buffer.concat(batch.take()),
       Buffer.concat([encode('REQ', BG, ['f', 'u']), encode('REQ', BG, ['f', 'v'])]),
@@ -199,7 +199,7 @@ describe('a batch', () => {
   it('has arguments as bytes, too, and keeps bytes that are no UTF-8', () => {
     const batch = new Batch('REQ');
     const bytes = Buffer.from([0xff, 0xfe, 0x80]);
-    batch.addWithData(BG, [bytes, bytes], bytes);
+    batch.add(BG, [bytes, bytes, bytes]);
     assert.deepEqual(Buffer.concat(batch.take()), encode('REQ', BG, [bytes, bytes], bytes));
   });
 
@@ -207,7 +207,7 @@ describe('a batch', () => {
     const batch = new Batch('REQ');
     assert.deepEqual([batch.bytes, batch.take()], [0, []]);
     for (let round = 0; round < 3; round++) {
-      batch.addWithData(BG, ['f', `${round}`], 'w');
+      batch.add(BG, ['f', `${round}`, 'w']);
       assert.equal(batch.bytes, 17);
       assert.deepEqual(Buffer.concat(batch.take()), encode('REQ', BG, ['f', `${round}`], 'w'));
       assert.deepEqual([batch.bytes, batch.take()], [0, []]);
@@ -225,7 +225,7 @@ describe('a batch', () => {
         const taken: Uint8Array[] = [];
         const copies: Buffer[] = [];
         for (const [index, { size, isTaken }] of jobs.entries()) {
-          batch.addWithData(BG, ['f', `${index}`], 'x'.repeat(size));
+          batch.add(BG, ['f', `${index}`, 'x'.repeat(size)]);
           if (!isTaken) continue;
           const buffers = batch.take();
           taken.push(...buffers);
@@ -238,7 +238,7 @@ describe('a batch', () => {
 
   it('puts hundreds of small packets into few buffers, the larger the more come', () => {
     const batch = new Batch('REQ');
-    for (let count = 0; count < 10_000; count++) batch.addWithData(BG, ['reverse', `${count}`], 'this is a test');
+    for (let count = 0; count < 10_000; count++) batch.add(BG, ['reverse', `${count}`, 'this is a test']);
     const buffers = batch.take();
     assert.ok(buffers.length <= 12, `${buffers.length} buffers`);
   });
@@ -247,7 +247,7 @@ describe('a batch', () => {
     for (const length of [1, 65, 20_000]) {
       const data = 'aÿ'.repeat(length);
       const batch = new Batch('RES', 'latin1');
-      batch.addWithData(TYPE.JOB_ASSIGN, ['H:1', 'é'], data);
+      batch.add(TYPE.JOB_ASSIGN, ['H:1', 'é', data]);
       const expected = encode('RES', TYPE.JOB_ASSIGN, ['H:1', Buffer.of(0xe9)], Buffer.from(data, 'latin1'));
       assert.deepEqual(Buffer.concat(batch.take()), expected);
     }

@@ -25,6 +25,11 @@ function decode(vector: Vector, chunks: readonly Buffer[]): Packet {
   return packet;
 }
 
+/** The arguments, and the data behind them where the type has some. */
+function partsOf({ type, args, data }: Vector): readonly (string | Uint8Array)[] {
+  return PACKET_TYPES[type]?.data === undefined ? args : [...args, data];
+}
+
 function check(vector: Vector, packet: Packet): void {
   assert.equal(packet.type, vector.type);
   assert.equal(packet.length, vector.bytes.length - 12);
@@ -74,10 +79,7 @@ describe('the vectors', () => {
         (vector) =>
           vector.magic === magic && !vector.isDecodeOnly && !vector.isFramedOnly && vector.bytes.length < 1000,
       );
-      for (const { type, args, data } of sent) {
-        if (PACKET_TYPES[type]?.data === undefined) batch.add(type, args);
-        else batch.addWithData(type, args, data);
-      }
+      for (const vector of sent) batch.add(vector.type, partsOf(vector));
       assert.deepEqual(Buffer.concat(batch.take()), Buffer.concat(sent.map(({ bytes }) => bytes)));
     }
   });
@@ -147,9 +149,7 @@ for (const vector of VECTORS) {
 
     it('is batched as its bytes', () => {
       const batch = new Batch(vector.magic);
-      const hasData = PACKET_TYPES[vector.type]?.data !== undefined;
-      if (hasData) batch.addWithData(vector.type, vector.args, vector.data);
-      else batch.add(vector.type, vector.args);
+      batch.add(vector.type, partsOf(vector));
       assert.equal(batch.bytes, vector.bytes.length);
       assert.deepEqual(Buffer.concat(batch.take()), vector.bytes);
     });

@@ -50,7 +50,6 @@ const listener = (): Listener => ({
   waitsFor: new Set(),
   hasExceptions: false,
   send: () => {},
-  sendWithData: () => {},
 });
 
 describe('Queue: order', () => {

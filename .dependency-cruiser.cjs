@@ -24,7 +24,7 @@ const house = {
   },
   client: {
     files: [
-      ...['options', 'servers', 'unique', 'issued', 'handles', 'calls', 'shared'],
+      ...['options', 'servers', 'unique', 'issued', 'handles', 'names', 'calls', 'shared'],
       ...['submission', 'question', 'status', 'watch', 'ping', 'background', 'client'],
     ],
     imports: ['floor', 'protocol', 'transport'],

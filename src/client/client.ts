@@ -12,6 +12,7 @@ import { asOptions } from '../transport/settings.js';
 import { BackgroundJob, type JobAsker } from './background.js';
 import { Calls, aborted } from './calls.js';
 import { Handles } from './handles.js';
+import { FunctionNames } from './names.js';
 import {
   readCloseOptions,
   readRequestOptions,
@@ -86,6 +87,7 @@ export class GearmanClient {
       settings,
       pool: new Pool({ settings, deadlines: this.#deadlines, runtime, isIssued }, settings.router),
       calls: new Calls(this.#deadlines),
+      functionNames: new FunctionNames(settings),
       handles,
       uniqueIds: new UniqueIds(runtime),
     };

@@ -2,6 +2,7 @@
 import type { Pool } from '../transport/pool.js';
 import type { Calls } from './calls.js';
 import type { Handles } from './handles.js';
+import type { FunctionNames } from './names.js';
 import type { Settings } from './options.js';
 import type { UniqueIds } from './unique.js';
 
@@ -10,6 +11,7 @@ export interface Shared {
   readonly settings: Settings;
   readonly pool: Pool;
   readonly calls: Calls;
+  readonly functionNames: FunctionNames;
   readonly handles: Handles;
   readonly uniqueIds: UniqueIds;
 }

@@ -6,7 +6,6 @@ import type { Packet } from '../protocol/incoming.js';
 import { TYPE } from '../protocol/packet.js';
 import { Request, type Loss } from '../transport/request.js';
 import type { RoutedJob } from '../transport/routing.js';
-import { nameOnWire } from '../transport/settings.js';
 import { aborted } from './calls.js';
 import { readSubmitOptions, type JobOptions, type Priority, type PrioritySubmitOptions } from './options.js';
 import type { Shared } from './shared.js';
@@ -79,7 +78,7 @@ export class Submission extends Request implements RoutedJob {
     const options: JobOptions = hasOptions ? readSubmitOptions(given, name, priority, settings) : settings;
     const unique = hasOptions ? options.unique : given;
     this.#shared = shared;
-    this.function = nameOnWire('The function name', fn, settings);
+    this.function = shared.functionNames.onWire(fn);
     this.workload = checkWorkload(workload);
     this.isUniqueGenerated = unique === undefined || unique === '';
     this.unique = unique === undefined || unique === '' ? shared.uniqueIds.next() : checkUnique(unique);

@@ -13,6 +13,9 @@ const MAX_UNIQUE_BYTES = 63;
 /** gearmand gives no answer at all to a longer one. */
 export const MAX_HANDLE_BYTES = 63;
 
+/** A character that a unique ID may not have, or that takes more than one byte: of one that has none the length says the rest. */
+const isOdd = /[\0\x80-\uffff]/;
+
 /** A job's payload: bytes, or a string that is sent as UTF-8. */
 export type Workload = string | Uint8Array;
 
@@ -51,6 +54,8 @@ export function checkUniqueOfJob(unique: unknown): string {
 
 /** A unique ID: up to 63 bytes of UTF-8 without NUL, not `'#'`. */
 export function checkUnique(unique: unknown): string {
+  if (typeof unique === 'string' && unique.length > 1 && unique.length <= MAX_UNIQUE_BYTES && !isOdd.test(unique))
+    return unique;
   const checked = checkName('The unique ID', unique);
   if (checked === '#') {
     throw invalidArgument(

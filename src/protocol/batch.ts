@@ -53,7 +53,7 @@ export class Batch {
 
   /** Adds a packet; what is opaque data is the last argument. */
   add(type: number, args: readonly Argument[]): void {
-    const text = joined(args);
+    const text = typeof args[args.length - 1] === 'string' ? joined(args) : undefined;
     if (text === undefined) {
       this.#addInPieces(type, args);
       return;
@@ -81,21 +81,22 @@ export class Batch {
   /** Adds a packet whose arguments are written one by one. */
   #addInPieces(type: number, args: readonly Argument[]): void {
     this.#writeStrings();
-    let size = HEADER_BYTES + args.length;
-    for (const argument of args) size += maxByteLength(argument);
     const last = args[args.length - 1] ?? '';
-    const isLarge = maxByteLength(last) >= BY_REFERENCE;
-    this.#reserve(isLarge ? size - maxByteLength(last) : size);
+    const lastSize = maxByteLength(last);
+    const isLarge = lastSize >= BY_REFERENCE;
+    let size = HEADER_BYTES + (isLarge ? 0 : lastSize);
+    for (let index = 0; index < args.length - 1; index++) size += maxByteLength(args[index] ?? '') + 1;
+    this.#reserve(size);
+    const slab = this.#slab;
     const start = this.#end;
     let end = start + HEADER_BYTES;
     for (let index = 0; index < args.length - 1; index++) {
-      end = writeArgument(this.#slab, end, args[index] ?? '', this.#encoding);
-      this.#slab[end++] = NUL;
+      end = writeArgument(slab, end, args[index] ?? '', this.#encoding);
+      slab[end++] = NUL;
     }
-    if (!isLarge) end = writeArgument(this.#slab, end, last, this.#encoding);
+    if (!isLarge) end = writeArgument(slab, end, last, this.#encoding);
     const large = isLarge ? this.#asBytes(last) : EMPTY_SLAB;
-    const length = end - start - HEADER_BYTES + large.byteLength;
-    writeHeader(this.#slab, start, { magic: this.#magic, type, length });
+    writeHeader(slab, start, { magic: this.#magic, type, length: end - start - HEADER_BYTES + large.length });
     this.#end = end;
     if (isLarge) this.#addByReference(large);
   }

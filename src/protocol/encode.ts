@@ -18,24 +18,26 @@ export function byteLength(argument: Argument): number {
 
 /** At most this many bytes does an argument take; no need to look at its characters. */
 export function maxByteLength(argument: Argument): number {
-  return typeof argument === 'string' ? argument.length * 3 : argument.byteLength;
+  return typeof argument === 'string' ? argument.length * 3 : argument.length;
 }
 
 /** Writes an argument and returns the offset behind it. The target must have room for its bytes. */
 export function writeArgument(target: Buffer, offset: number, argument: Argument, encoding: Encoding = 'utf8'): number {
+  // Asked for once: arguments are of so many kinds that to ask for anything of one takes as long as to write a character.
+  const { length } = argument;
   if (typeof argument !== 'string') {
     // None are copied of memory that was transferred away since it was checked: that would throw in the middle of a packet.
-    if (argument.byteLength > 0) target.set(argument, offset);
-    return offset + argument.byteLength;
+    if (length > 0) target.set(argument, offset);
+    return offset + length;
   }
-  if (argument.length <= BY_HAND) {
+  if (length <= BY_HAND) {
     let index = 0;
-    for (; index < argument.length; index++) {
+    for (; index < length; index++) {
       const code = argument.charCodeAt(index);
       if (code > 127) break;
       target[offset + index] = code;
     }
-    if (index === argument.length) return offset + index;
+    if (index === length) return offset + index;
   }
   return offset + target.write(argument, offset, encoding);
 }

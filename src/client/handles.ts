@@ -1,8 +1,9 @@
 /** Which servers issued a job handle to this client: two servers on hosts of the same name issue the same handles. */
-import { MAX_HANDLE_BYTES, checkHandle } from '../protocol/arguments.js';
+import { checkHandle } from '../protocol/arguments.js';
+import type { Packet } from '../protocol/incoming.js';
 import { Issued } from './issued.js';
 
-/** So many handles are remembered at least, and at most twice as many. */
+/** So many handles of a server are remembered at least, and at most twice as many. */
 const GENERATION = 65_536;
 
 /** A handle with the name of its server. */
@@ -15,27 +16,23 @@ export interface Located {
 /** The handles of a time, by server. */
 class Generation {
   readonly servers: Map<string, Issued> = new Map<string, Issued>();
-  /** Number of handles; one that several servers issued counts for each. */
-  size = 0;
-  /** The server that issued the last one, and its handles: mostly the next one is of the same server. */
+  /** The server that was asked for last, and its handles: mostly it is asked for again. */
   #server = '';
   #issued = new Issued();
 
-  /** Whether nobody but this server issued handles. */
-  isOf(server: string): boolean {
-    return this.servers.size === 1 && server === this.#server;
+  /** Whether no other server issued handles. */
+  isOfNoneBut(server: string): boolean {
+    return this.servers.size === 0 || (this.servers.size === 1 && server === this.#server);
   }
 
-  add(handle: string, server: string): void {
-    if (server !== this.#server) this.#turnTo(server);
-    if (this.#issued.add(handle)) this.size++;
-  }
-
-  #turnTo(server: string): void {
-    const issued = this.servers.get(server) ?? new Issued();
-    this.servers.set(server, issued);
-    this.#server = server;
-    this.#issued = issued;
+  /** The handles of that server. */
+  of(server: string): Issued {
+    if (server !== this.#server) {
+      this.#issued = this.servers.get(server) ?? new Issued();
+      this.#server = server;
+      this.servers.set(server, this.#issued);
+    }
+    return this.#issued;
   }
 }
 
@@ -47,22 +44,25 @@ export class Handles {
   #younger = new Generation();
   #older = new Generation();
 
-  /** The server issued the handle to us. */
-  remember(handle: string, server: string): void {
-    // Longer ones cannot be asked for.
-    if (handle.length > MAX_HANDLE_BYTES) return;
-    // That others issued it, too, is not forgotten before this.
-    if (!this.#older.isOf(server)) this.#renew(handle, server);
-    this.#younger.add(handle, server);
-    if (this.#younger.size < GENERATION) return;
-    this.#older = this.#younger;
-    this.#younger = new Generation();
+  /**
+   * The handle that a server has issued to us in a JOB_CREATED; from now on it is remembered.
+   * @throws GearmanProtocolError `GEARMAN_UNEXPECTED_PACKET` when the packet holds none
+   */
+  read(packet: Packet, server: string): string {
+    const issued = this.#younger.of(server);
+    const handle = issued.read(packet);
+    if (!this.#older.isOfNoneBut(server)) this.#renew(handle, server);
+    if (issued.size >= GENERATION) {
+      this.#older = this.#younger;
+      this.#younger = new Generation();
+    }
+    return handle;
   }
 
-  /** What the older generation knows of other servers that issued the handle goes over to the younger one. */
+  /** What the older generation knows of others that issued the handle, too, goes over to the younger one. */
   #renew(handle: string, server: string): void {
     for (const [other, issued] of this.#older.servers) {
-      if (other !== server && issued.has(handle)) this.#younger.add(handle, other);
+      if (other !== server && issued.has(handle)) this.#younger.of(other).add(handle);
     }
   }
 

@@ -1,24 +1,33 @@
-/** The job handles that one server issued. What would be a set of strings is a set of the numbers in which they end. */
-
-/** Longer numbers might not fit a slot. */
-const MOST_DIGITS = 9;
+/**
+ * The job handles that one server issued. They differ in the number at the end, so that what would be a set of strings is a set of
+ * numbers, and a handle is not read anew but put together from its last digits and what it has in common with the one before.
+ */
+import { gearmanError } from '../errors.js';
+import { MAX_HANDLE_BYTES } from '../protocol/arguments.js';
+import type { Packet } from '../protocol/incoming.js';
 
 const ZERO = 48;
+const MOST_DIGITS = 9;
+const LARGEST = 10 ** MOST_DIGITS - 1;
 
-/** A set of whole numbers from 0 to 999,999,999: numbers that follow each other, as a server issues them, share a word of 32 bits. */
+/** The last digits of a handle, as numbers and as text. */
+const TAILS = Array.from({ length: 1000 }, (_, tail) => String(tail).padStart(3, '0'));
+
+/** A set of whole numbers from 0 to {@link LARGEST}: numbers that follow each other, as a server issues them, share a word of 32 bits. */
 class Numbers {
+  /** How many there are. */
+  size = 0;
   readonly #words = new Map<number, number>();
   /** The word of the last number; in the map when another one takes its place. */
   #place = -1;
   #word = 0;
 
-  /** Returns whether it was not there. */
-  add(number: number): boolean {
+  add(number: number): void {
     const place = number >>> 5;
     if (place !== this.#place) this.#turnTo(place);
     const word = this.#word;
     this.#word = word | (1 << number);
-    return this.#word !== word;
+    if (this.#word !== word) this.size++;
   }
 
   has(number: number): boolean {
@@ -38,18 +47,45 @@ class Numbers {
 export class Issued {
   /** What stands before the number, as `H:host:`; that of the first handle. */
   #prefix = '';
+  #prefixBytes: Buffer = Buffer.alloc(0);
   readonly #numbers = new Numbers();
   /** Handles that are not the prefix and a number. */
   readonly #others = new Set<string>();
+  /** What stands before the last three digits of the last handle, and its number. */
+  #front = '';
+  #frontNumber = 0;
 
-  /** Returns whether it was not there. */
-  add(handle: string): boolean {
-    if (this.#prefix === '') this.#prefix = handle.slice(0, handle.lastIndexOf(':') + 1);
+  /** Number of handles. */
+  get size(): number {
+    return this.#numbers.size + this.#others.size;
+  }
+
+  /**
+   * The handle that came in a JOB_CREATED. It is one of these from now on.
+   * @throws GearmanProtocolError `GEARMAN_UNEXPECTED_PACKET` when it holds none
+   */
+  read(packet: Packet): string {
+    const number = this.#numberIn(packet);
+    const frontNumber = Math.floor(number / TAILS.length);
+    if (frontNumber <= 0) return this.#readWhole(packet);
+    if (frontNumber !== this.#frontNumber) {
+      this.#frontNumber = frontNumber;
+      this.#front = this.#prefix + String(frontNumber);
+    }
+    this.#numbers.add(number);
+    return this.#front + (TAILS[number % TAILS.length] ?? '');
+  }
+
+  add(handle: string): void {
+    // Longer ones cannot be asked for.
+    if (handle.length > MAX_HANDLE_BYTES) return;
+    if (this.#prefix === '') {
+      this.#prefix = handle.slice(0, handle.lastIndexOf(':') + 1);
+      this.#prefixBytes = Buffer.from(this.#prefix, 'latin1');
+    }
     const number = this.#numberOf(handle);
-    if (number >= 0) return this.#numbers.add(number);
-    const isNew = !this.#others.has(handle);
-    if (isNew) this.#others.add(handle);
-    return isNew;
+    if (number >= 0) this.#numbers.add(number);
+    else this.#others.add(handle);
   }
 
   has(handle: string): boolean {
@@ -57,15 +93,34 @@ export class Issued {
     return number >= 0 ? this.#numbers.has(number) : this.#others.has(handle);
   }
 
+  #readWhole(packet: Packet): string {
+    const handle = packet.latin1(0);
+    // A NUL behind it is let pass; what goes on behind a NUL is no handle.
+    if (handle === '' || packet.length > handle.length + 1) {
+      throw gearmanError('GEARMAN_UNEXPECTED_PACKET', 'JOB_CREATED came without a job handle, or with more than that.');
+    }
+    this.add(handle);
+    return handle;
+  }
+
   /** The number of a handle that is the prefix and this number as one writes it; -1 for any other handle. */
   #numberOf(handle: string): number {
-    const from = this.#prefix.length;
-    const digits = handle.length - from;
-    if (from === 0 || digits < 1 || digits > MOST_DIGITS || !handle.startsWith(this.#prefix)) return -1;
-    if (digits > 1 && handle.charCodeAt(from) === ZERO) return -1;
+    const digits = handle.slice(this.#prefix.length);
+    const number = Number(digits);
+    if (this.#prefix === '' || !handle.startsWith(this.#prefix) || String(number) !== digits) return -1;
+    return Number.isInteger(number) && number <= LARGEST ? number : -1;
+  }
+
+  /** {@link #numberOf} for a packet that is such a handle and nothing more. */
+  #numberIn({ source, start, end }: Packet): number {
+    const prefix = this.#prefixBytes;
+    const from = start + prefix.length;
+    const digits = end - from;
+    if (prefix.length === 0 || digits < 1 || digits > MOST_DIGITS || (digits > 1 && source[from] === ZERO)) return -1;
+    for (let index = 0; index < prefix.length; index++) if (source[start + index] !== prefix[index]) return -1;
     let number = 0;
-    for (let index = from; index < handle.length; index++) {
-      const digit = handle.charCodeAt(index) - ZERO;
+    for (let index = from; index < end; index++) {
+      const digit = (source[index] ?? 0) - ZERO;
       if (digit < 0 || digit > 9) return -1;
       number = number * 10 + digit;
     }

@@ -134,18 +134,12 @@ export class Submission extends Request implements RoutedJob {
   }
 
   override onReply(packet: Packet, server: string): void {
-    const first = packet.latin1(0);
     if (packet.type === TYPE.ERROR) {
-      this.#onRefusal(first, packet.utf8(1), server);
+      this.#onRefusal(packet.latin1(0), packet.utf8(1), server);
       return;
     }
-    // A NUL behind it is let pass; what goes on behind a NUL is no handle.
-    if (first === '' || packet.length > first.length + 1) {
-      throw gearmanError('GEARMAN_UNEXPECTED_PACKET', 'JOB_CREATED came without a job handle, or with more than that.');
-    }
-    if (this.settled) return;
-    this.#shared.handles.remember(first, server);
-    this.#settle(first);
+    const handle = this.#shared.handles.read(packet, server);
+    if (!this.settled) this.#settle(handle);
   }
 
   override onUnsent(): void {

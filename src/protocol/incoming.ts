@@ -16,52 +16,53 @@ const NUL = 0;
 export class Packet {
   /** Type number. */
   readonly type: number;
-  readonly #bytes: Buffer;
-  readonly #start: number;
-  readonly #end: number;
+  /** The memory that it is a view of; the body is there from `start` on, before `end`. */
+  readonly source: Buffer;
+  readonly start: number;
+  readonly end: number;
   /** Where the arguments end, the NUL excluded; found when first asked for. */
   #ends: readonly number[] | undefined;
 
-  constructor(type: number, bytes: Buffer, start: number, end: number) {
+  constructor(type: number, source: Buffer, start: number, end: number) {
     this.type = type;
-    this.#bytes = bytes;
-    this.#start = start;
-    this.#end = end;
+    this.source = source;
+    this.start = start;
+    this.end = end;
   }
 
   /** Length of the body in bytes. */
   get length(): number {
-    return this.#end - this.#start;
+    return this.end - this.start;
   }
 
   /** An argument byte for byte, one character each: job handles are kept like this. */
   latin1(index: number): string {
-    return (this.#bytes as Buffer & Latin1).latin1Slice(this.#startOf(index), this.#endOf(index));
+    return (this.source as Buffer & Latin1).latin1Slice(this.#startOf(index), this.#endOf(index));
   }
 
   /** An argument as text. */
   utf8(index: number): string {
-    return this.#bytes.toString('utf8', this.#startOf(index), this.#endOf(index));
+    return this.source.toString('utf8', this.#startOf(index), this.#endOf(index));
   }
 
   /** An argument's bytes, not copied. */
   bytes(index: number): Buffer {
-    return this.#bytes.subarray(this.#startOf(index), this.#endOf(index));
+    return this.source.subarray(this.#startOf(index), this.#endOf(index));
   }
 
   /** The opaque last argument, one character a byte: cheaper than a view where it is short and to be kept. */
   get latin1Data(): string {
-    return (this.#bytes as Buffer & Latin1).latin1Slice(this.#dataStart, this.#end);
+    return (this.source as Buffer & Latin1).latin1Slice(this.#dataStart, this.end);
   }
 
   /** Length of the opaque last argument in bytes. */
   get dataLength(): number {
-    return this.#end - this.#dataStart;
+    return this.end - this.#dataStart;
   }
 
   /** The opaque last argument, not copied; empty for types that have none. */
   get data(): Buffer {
-    return this.#bytes.subarray(this.#dataStart, this.#end);
+    return this.source.subarray(this.#dataStart, this.end);
   }
 
   /**
@@ -69,23 +70,23 @@ export class Packet {
    * @throws GearmanProtocolError `GEARMAN_INVALID_PACKET` when it does not hold them. So do all that read an argument.
    */
   split(): readonly number[] {
-    this.#ends ??= findEnds(this.type, this.#bytes, this.#start, this.#end);
+    this.#ends ??= findEnds(this.type, this.source, this.start, this.end);
     return this.#ends;
   }
 
   /** The end for types that have no data. */
   get #dataStart(): number {
     const { args, data } = definitionOf(this.type);
-    return data === undefined ? this.#end : this.#startOf(args.length);
+    return data === undefined ? this.end : this.#startOf(args.length);
   }
 
   #startOf(index: number): number {
-    return index === 0 ? this.#start : this.#endOf(index - 1) + 1;
+    return index === 0 ? this.start : this.#endOf(index - 1) + 1;
   }
 
   #endOf(index: number): number {
     // Of the many packets that are a job handle and nothing more, no list is made.
-    if (index === 0 && this.type === TYPE.JOB_CREATED) return findNul(this.#bytes, this.#start, this.#end);
+    if (index === 0 && this.type === TYPE.JOB_CREATED) return findNul(this.source, this.start, this.end);
     const end = this.split()[index];
     if (end === undefined) throw new RangeError(`${nameOfType(this.type)} has no argument ${String(index)}`);
     return end;

@@ -1,19 +1,28 @@
 /** Which servers issued a job handle to this client: remembered long enough, and not for ever. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { Handles, idOf } from '../../src/client/handles.js';
+import { Packet } from '../../src/protocol/incoming.js';
+import { TYPE } from '../../src/protocol/packet.js';
 
 const GENERATION = 65_536;
 
+/** A JOB_CREATED in the midst of other bytes. */
+function created(handle: string): Packet {
+  const bytes = Buffer.from(`01${handle}23`, 'latin1');
+  return new Packet(TYPE.JOB_CREATED, bytes, 2, bytes.length - 2);
+}
+
 /** Remembers so many handles that nobody asks for. */
 function fill(handles: Handles, prefix: string, count = GENERATION): void {
-  for (let index = 0; index < count; index++) handles.remember(`${prefix}:${index}`, 'other:1');
+  for (let index = 0; index < count; index++) handles.read(created(`${prefix}:${index}`), 'other:1');
 }
 
 describe('handles', () => {
   it('are remembered with every server that issued them, once each', () => {
     const handles = new Handles();
-    for (const server of ['a:1', 'a:1', 'b:1', 'a:1', 'c:1', 'b:1']) handles.remember('H:1', server);
+    for (const server of ['a:1', 'a:1', 'b:1', 'a:1', 'c:1', 'b:1']) handles.read(created('H:1'), server);
     assert.deepEqual(handles.serversOf('H:1'), ['a:1', 'b:1', 'c:1']);
   });
 
@@ -24,36 +33,36 @@ describe('handles', () => {
   it('are remembered until 65,536 others have come, at least', () => {
     const handles = new Handles();
     fill(handles, 'before', GENERATION - 1);
-    handles.remember('H:1', 'a:1');
+    handles.read(created('H:1'), 'a:1');
     fill(handles, 'after', GENERATION - 1);
     assert.deepEqual(handles.serversOf('H:1'), ['a:1']);
   });
 
   it('are forgotten when twice as many have come, at the latest', () => {
     const handles = new Handles();
-    handles.remember('H:1', 'a:1');
-    fill(handles, 'x', 2 * GENERATION - 1);
+    handles.read(created('H:1'), 'a:1');
+    fill(handles, 'x', 2 * GENERATION);
     assert.deepEqual(handles.serversOf('H:1'), []);
   });
 
   it('are remembered anew when they are issued anew', () => {
     const handles = new Handles();
-    handles.remember('H:1', 'a:1');
+    handles.read(created('H:1'), 'a:1');
     fill(handles, 'x', GENERATION - 1);
-    handles.remember('H:1', 'a:1');
+    handles.read(created('H:1'), 'a:1');
     fill(handles, 'y', GENERATION - 1);
     assert.deepEqual(handles.serversOf('H:1'), ['a:1']);
   });
 
   it('keep the servers of the generation before when another one issues them', () => {
     const handles = new Handles();
-    handles.remember('H:1', 'a:1');
-    handles.remember('H:1', 'b:1');
+    handles.read(created('H:1'), 'a:1');
+    handles.read(created('H:1'), 'b:1');
     fill(handles, 'x');
-    handles.remember('H:1', 'c:1');
-    assert.deepEqual(handles.serversOf('H:1'), ['a:1', 'b:1', 'c:1']);
+    handles.read(created('H:1'), 'c:1');
+    assert.deepEqual([...handles.serversOf('H:1')].sort(), ['a:1', 'b:1', 'c:1']);
     fill(handles, 'y');
-    assert.deepEqual(handles.serversOf('H:1'), ['a:1', 'b:1', 'c:1']);
+    assert.deepEqual([...handles.serversOf('H:1')].sort(), ['a:1', 'b:1', 'c:1']);
   });
 
   it('are forgotten in whole generations: the bound holds for a million, too', () => {
@@ -62,6 +71,60 @@ describe('handles', () => {
     let remembered = 0;
     for (let index = 0; index < 1_000_000; index++) remembered += handles.serversOf(`x:${index}`).length;
     assert.ok(remembered >= GENERATION && remembered < 2 * GENERATION, `${remembered}`);
+  });
+});
+
+describe('a handle in a JOB_CREATED', () => {
+  const number = fc.oneof(fc.nat(3000), fc.integer({ min: 999_990, max: 1_000_010 }), fc.nat(20_000_000_000));
+  const handle = fc.oneof(
+    fc
+      .tuple(fc.constantFrom('H:host:', 'H:other:', 'H:ü:', ''), number)
+      .map(([prefix, count]) => prefix + String(count)),
+    fc.constantFrom(
+      'H:host:',
+      'H:host:007',
+      'H:host:0',
+      'H:host:00',
+      'H:host:-5',
+      'H:host:1e6',
+      'H:host:1000x',
+      'H:host',
+    ),
+    fc.string({ unit: 'binary-ascii', minLength: 1, maxLength: 70 }).map((text) => text.replaceAll('\0', '0')),
+  );
+
+  it('is read exactly as it came, whichever came before, and remembered where it can be asked for', () => {
+    fc.assert(
+      fc.property(fc.array(handle, { maxLength: 40 }), handle, (came, stranger) => {
+        const handles = new Handles();
+        for (const each of came) assert.equal(handles.read(created(each), 'a:1'), each);
+        const isKnown = came.includes(stranger) && stranger.length <= 63;
+        assert.deepEqual(handles.serversOf(stranger), isKnown ? ['a:1'] : []);
+        for (const each of came) assert.deepEqual(handles.serversOf(each), each.length <= 63 ? ['a:1'] : []);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('may have a NUL behind it, and nothing behind that; there must be one', () => {
+    const handles = new Handles();
+    for (const first of ['H:host:1234567', 'H:host:5', 'x']) {
+      assert.equal(handles.read(created(`${first}\0`), 'a:1'), first);
+      for (const bad of [`${first}\0\0`, `${first}\0x`, '', '\0']) {
+        assert.throws(() => handles.read(created(bad), 'a:1'), {
+          code: 'GEARMAN_UNEXPECTED_PACKET',
+          message: 'JOB_CREATED came without a job handle, or with more than that.',
+        });
+      }
+    }
+  });
+
+  it('is of two pieces that others share, and equal to one of one piece all the same', () => {
+    const handles = new Handles();
+    handles.read(created('H:host:1234566'), 'a:1');
+    const read = handles.read(created('H:host:1234567'), 'a:1');
+    assert.equal(new Map([[read, 1]]).get('H:host:1234567'), 1);
+    assert.equal(JSON.stringify(read), '"H:host:1234567"');
   });
 });
 
@@ -86,7 +149,7 @@ describe('a handle or id', () => {
 
   it('is a handle where this client was given one with //', () => {
     const known = new Handles();
-    known.remember('x//y', 'a:1');
+    known.read(created('x//y'), 'a:1');
     assert.deepEqual(known.locate('x//y'), { handle: 'x//y', server: undefined });
   });
 

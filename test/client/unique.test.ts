@@ -25,9 +25,17 @@ const timeOf = (uuid: string): number => Number(ticksOf(uuid) / 10_000n) - 12_21
 /** The clock sequence and the node: what tells the generators apart. */
 const generatorOf = (uuid: string): string => uuid.slice(19);
 
-/** IDs by a clock that the test sets. */
-function withClock(wallClock: () => number): UniqueIds {
-  return new UniqueIds({ ...nodeRuntime, wallClock });
+/** IDs by a clock that the test sets, each made in a tick of its own. */
+function withClock(wallClock: () => number): Pick<UniqueIds, 'next'> {
+  const ends: (() => void)[] = [];
+  const ids = new UniqueIds({ ...nodeRuntime, wallClock, endOfTick: (end) => ends.push(end) });
+  return {
+    next: () => {
+      const id = ids.next();
+      for (const end of ends.splice(0)) end();
+      return id;
+    },
+  };
 }
 
 describe('generated unique IDs', () => {
@@ -123,6 +131,14 @@ describe('generated unique IDs', () => {
     now -= 365 * 24 * 3600 * 1000;
     assert.equal(ticksOf(ids.next()), ticksOf(latest) + 1n);
     now = MS + 1;
+    assert.equal(timeOf(ids.next()), MS + 1);
+  });
+
+  it('share one look at the clock with all that are made in the same tick', async () => {
+    let now = MS;
+    const ids = new UniqueIds({ ...nodeRuntime, wallClock: () => now++ });
+    assert.deepEqual([timeOf(ids.next()), timeOf(ids.next()), timeOf(ids.next())], [MS, MS, MS]);
+    await Promise.resolve();
     assert.equal(timeOf(ids.next()), MS + 1);
   });
 

@@ -51,9 +51,9 @@ export class Inquiry extends Timed implements Asker {
     const remembered = named.length > 0 ? named : handles.serversOf(handle);
     // Also of servers that have left the pool: they cannot be asked, and nobody else can say that the job is done.
     const servers = remembered.length > 0 ? remembered : pool.requireNames();
-    const subject = { type: TYPE.GET_STATUS, key: handle, servers };
-    const remembrance = { isPinned: remembered.length === 1, isAmbiguous: remembered.length > 1 };
-    return new Inquiry(shared, { ...subject, ...remembrance }, options);
+    const { length } = remembered;
+    const subject = { type: TYPE.GET_STATUS, key: handle, servers, isPinned: length === 1, isAmbiguous: length > 1 };
+    return new Inquiry(shared, subject, options);
   }
 
   /** About a unique ID: all servers, for only with its function would it say which one has the job. */

@@ -1,14 +1,13 @@
 /** The options of the client and of its calls: what they are, their defaults, and the checks that they pass. */
 import { isDate } from 'node:util/types';
 import { invalidArgument } from '../errors.js';
-import { checkUnique, kindOf } from '../protocol/arguments.js';
+import { checkOptions, checkUnique, kindOf } from '../protocol/arguments.js';
 import { routerFor, type Router, type Routing } from '../transport/routing.js';
 import {
   SERVER_KEYS,
   checkBoolean,
   checkCount,
   checkTime,
-  copyOptions,
   nameOnWire,
   readServerOptions,
   type ServerOptions,
@@ -97,10 +96,11 @@ export type JobOptions = PrioritySubmitOptions & Pick<Settings, 'timeout' | 'res
 const CLIENT_KEYS = [...SERVER_KEYS, 'timeout', 'routing', 'resubmit', 'maxInFlight'];
 const REQUEST_KEYS = ['timeout', 'signal', 'server'];
 const SUBMIT_KEYS = [...REQUEST_KEYS, 'unique', 'at', 'reducer', 'resubmit'];
+const PRIORITY_SUBMIT_KEYS = [...SUBMIT_KEYS, 'priority'];
 
 /** Checks the client's options and fills in the defaults. `servers` is read elsewhere, for it may come from the environment. */
 export function readClientOptions(given: GearmanClientOptions): Settings {
-  const options: GearmanClientOptions = copyOptions(given, CLIENT_KEYS, 'GearmanClient');
+  const options: GearmanClientOptions = checkOptions('GearmanClient', given, CLIENT_KEYS);
   const { timeout = 10_000, routing = 'by-unique', resubmit = false, maxInFlight = 1024 } = options;
   return {
     ...readServerOptions(options),
@@ -112,11 +112,12 @@ export function readClientOptions(given: GearmanClientOptions): Settings {
 }
 
 /** Checks the options of a question. Returns a copy, for the caller may change his before the call settles. */
-export function readRequestOptions(given: unknown, method: string, { timeout }: Settings): QuestionOptions {
-  const options: RequestOptions = copyOptions(given, REQUEST_KEYS, method);
-  checkLimits(options);
-  checkServer(options.server);
-  return { ...options, timeout: options.timeout ?? timeout };
+export function readRequestOptions(given: unknown, method: string, settings: Settings): QuestionOptions {
+  const options: RequestOptions = checkOptions(method, given, REQUEST_KEYS);
+  const { timeout = settings.timeout, signal, server } = options;
+  checkLimits(timeout, signal);
+  checkServer(server);
+  return { timeout, signal, server };
 }
 
 /**
@@ -129,11 +130,12 @@ export function readSubmitOptions(
   named: Priority | undefined,
   settings: Settings,
 ): JobOptions {
-  const keys = named === undefined ? [...SUBMIT_KEYS, 'priority'] : SUBMIT_KEYS;
-  const options: PrioritySubmitOptions = copyOptions(given, keys, method);
-  checkLimits(options);
-  checkServer(options.server);
-  const { unique, at, reducer, resubmit = settings.resubmit, timeout = settings.timeout, priority } = options;
+  const keys = named === undefined ? PRIORITY_SUBMIT_KEYS : SUBMIT_KEYS;
+  const options: PrioritySubmitOptions = checkOptions(method, given, keys);
+  const { timeout = settings.timeout, signal, server, unique, at, reducer, resubmit = settings.resubmit } = options;
+  const { priority } = options;
+  checkLimits(timeout, signal);
+  checkServer(server);
   if (unique !== undefined) checkUnique(unique);
   if (at !== undefined && (!isDate(at) || !(at.getTime() >= 0))) {
     throw invalidArgument('The option at must be a valid Date after 1970.');
@@ -143,9 +145,12 @@ export function readSubmitOptions(
     throw invalidArgument("The option priority is 'high', 'normal' or 'low'.");
   }
   return {
-    ...options,
     timeout,
+    signal,
+    server,
+    unique,
     resubmit,
+    priority,
     // Not the caller's, who may change it before the packet is written.
     at: at && new Date(at),
     reducer: reducer === undefined ? undefined : nameOnWire('The option reducer', reducer, settings),
@@ -154,20 +159,21 @@ export function readSubmitOptions(
 
 /** Checks the options of `watch` and returns a copy. */
 export function readWatchOptions(given: unknown): WatchOptions {
-  const options: WatchOptions = copyOptions(given, ['interval', 'timeout', 'signal'], 'watch');
-  if (options.interval !== undefined) checkTime('interval', options.interval);
-  checkLimits(options);
-  return options;
+  const options: WatchOptions = checkOptions('watch', given, ['interval', 'timeout', 'signal']);
+  const { interval, timeout, signal } = options;
+  if (interval !== undefined) checkTime('interval', interval);
+  checkLimits(timeout, signal);
+  return { interval, timeout, signal };
 }
 
 /** Checks the options of `close` and returns a copy. */
 export function readCloseOptions(given: unknown): CloseOptions {
-  const options: CloseOptions = copyOptions(given, ['timeout'], 'close');
-  checkLimits(options);
-  return options;
+  const { timeout }: CloseOptions = checkOptions('close', given, ['timeout']);
+  checkLimits(timeout, undefined);
+  return { timeout };
 }
 
-function checkLimits({ timeout, signal }: { readonly timeout?: unknown; readonly signal?: unknown }): void {
+function checkLimits(timeout: unknown, signal: unknown): void {
   if (timeout !== undefined) checkTime('timeout', timeout);
   // By its shape: an AbortSignal of another realm (Jest has one) is no instance of ours.
   if (signal !== undefined && !isSignal(signal))

@@ -7,7 +7,7 @@ import { TYPE } from '../protocol/packet.js';
 import { Request, type Loss } from '../transport/request.js';
 import type { RoutedJob } from '../transport/routing.js';
 import { aborted } from './calls.js';
-import { readSubmitOptions, type JobOptions, type Priority, type PrioritySubmitOptions } from './options.js';
+import { readSubmitOptions, type JobOptions, type Priority } from './options.js';
 import type { Shared } from './shared.js';
 
 const BACKGROUND: Readonly<Record<Priority, number>> = {
@@ -38,7 +38,7 @@ export function submitMethodsOf(
   };
 }
 
-function refuseCombination({ at, reducer, priority = 'normal' }: PrioritySubmitOptions): void {
+function refuseCombination({ at, reducer }: JobOptions, priority: Priority): void {
   const isSpecial = at !== undefined || reducer !== undefined;
   if (!isSpecial || (priority === 'normal' && (at === undefined || reducer === undefined))) return;
   const advice = 'a job has one of at, reducer, and a priority that is not normal.';
@@ -85,7 +85,7 @@ export class Submission extends Request implements RoutedJob {
     this.#priority = options.priority ?? priority ?? 'normal';
     const { server } = options;
     this.#options = server === undefined ? options : { ...options, server: shared.pool.endpoint(server).name };
-    if (hasOptions) refuseCombination({ ...options, priority: this.#priority });
+    refuseCombination(options, this.#priority);
   }
 
   /** Submits the job, unless there is a reason not to. Resolves to its handle. */

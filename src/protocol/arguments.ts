@@ -100,10 +100,13 @@ export function checkHandle(handle: unknown): string {
   throw tooLarge('The job handle', checked.length, MAX_HANDLE_BYTES, 'Pass what doBackground resolved to.');
 }
 
-/** Options are an object; `where` says whose. */
-export function checkOptions(where: string, options: unknown): object {
-  if (typeof options === 'object' && options !== null && !Array.isArray(options)) return options;
-  throw invalidArgument(`The options of ${where} must be an object, not ${kindOf(options)}.`);
+/** Options are an object with no other keys than these; `where` says whose. */
+export function checkOptions(where: string, options: unknown, keys: readonly string[]): object {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw invalidArgument(`The options of ${where} must be an object, not ${kindOf(options)}.`);
+  }
+  refuseUnknownKeys(where, options, keys);
+  return options;
 }
 
 /** A whole number of a range. */
@@ -112,11 +115,11 @@ export function checkWhole(name: string, value: unknown, least: number, most: nu
   throw invalidArgument(`The option ${name} must be a whole number from ${String(least)} to ${String(most)}.`);
 }
 
-/** A misspelt key would change what a call does without a word. */
+/** A misspelt key would change what a call does without a word; so would one that is inherited. */
 export function refuseUnknownKeys(what: string, options: object, keys: readonly string[]): void {
-  const unknown = Object.keys(options).find((key) => !keys.includes(key));
-  if (unknown === undefined) return;
-  throw invalidArgument(`${what} has no option '${unknown}', only ${keys.join(', ')}.`);
+  for (const key in options) {
+    if (!keys.includes(key)) throw invalidArgument(`${what} has no option '${key}', only ${keys.join(', ')}.`);
+  }
 }
 
 /** What a value is, for an error message, without showing it. */

@@ -1,9 +1,8 @@
 /** Misbehaviour on request, for the tests of those who use a job server. */
 import { invalidArgument } from '../errors.js';
-import { checkWhole } from '../protocol/arguments.js';
+import { checkOptions, checkWhole } from '../protocol/arguments.js';
 import { PACKET_TYPES } from '../protocol/packet.js';
 import { LONGEST_TIMER_MS } from '../runtime.js';
-import { checkObject } from './options.js';
 
 /** What all faults have in common. */
 export interface FaultScope {
@@ -138,7 +137,7 @@ function readFault(given: unknown): Fault {
     throw invalidArgument(`The kind of a fault is one of ${Object.keys(KEYS).join(', ')}.`);
   }
   const keys = ['kind', 'times', ...KEYS[kind as Fault['kind']]];
-  const fault = { ...(checkObject(`the fault ${kind}`, given, keys) as Fault) };
+  const fault = { ...(checkOptions(`the fault ${kind}`, given, keys) as Fault) };
   if (fault.times !== undefined) checkWhole('times', fault.times, 1, Number.MAX_SAFE_INTEGER);
   if (fault.kind === 'delay') checkWhole('ms', fault.ms, 0, LONGEST_TIMER_MS);
   if (fault.kind === 'cut') checkWhole('after', fault.after ?? 0, 0, Number.MAX_SAFE_INTEGER);

@@ -1,7 +1,7 @@
 /** The options of the job server: what they are, their defaults, and the checks that they pass. */
 import type { TlsOptions } from 'node:tls';
 import { invalidArgument } from '../errors.js';
-import { checkOptions, checkWhole, kindOf, refuseUnknownKeys } from '../protocol/arguments.js';
+import { checkOptions, checkWhole, kindOf } from '../protocol/arguments.js';
 import { MAX_DATA_BYTES } from '../protocol/packet.js';
 import type { Place } from '../runtime.js';
 import type { QueueSettings } from './queue.js';
@@ -45,7 +45,7 @@ const KEYS = ['name', 'tls', 'roundRobin', 'jobRetries', 'maxPacketSize'];
 
 /** Checks the options and fills in the defaults. */
 export function readServerOptions(given: unknown): JobServerSettings {
-  const options: JobServerOptions = checkObject('JobServer', given, KEYS);
+  const options: JobServerOptions = checkOptions('JobServer', given, KEYS);
   const { name = 'server', tls, roundRobin = false, jobRetries = Infinity, maxPacketSize = 64 * 1024 * 1024 } = options;
   if (typeof name !== 'string' || !/^[\x21-\x7e]{1,40}$/.test(name)) {
     throw invalidArgument('The option name must have 1 to 40 characters of printable ASCII.');
@@ -61,16 +61,9 @@ export function readServerOptions(given: unknown): JobServerSettings {
 
 /** Checks where to listen and fills in the defaults. */
 export function readListenOptions(given: unknown): Omit<Place, 'tls'> {
-  const { port = 4730, host = '127.0.0.1' }: ListenOptions = checkObject('listen', given, ['port', 'host']);
+  const { port = 4730, host = '127.0.0.1' }: ListenOptions = checkOptions('listen', given, ['port', 'host']);
   checkWhole('port', port, 0, 65_535);
   if (typeof host !== 'string' || host === '')
     throw invalidArgument('The option host must be a host name or IP address.');
   return { port, host };
-}
-
-/** An object with no other keys than these. */
-export function checkObject(where: string, options: unknown, keys: readonly string[]): object {
-  const given = checkOptions(where, options);
-  refuseUnknownKeys(where, given, keys);
-  return given;
 }

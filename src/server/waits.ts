@@ -1,10 +1,9 @@
 /** Waits until a job is in a state, which it may have left again when it is looked at: so the last ones that are gone are remembered. */
 import { failAtCaller, gearmanError, invalidArgument, type GearmanError } from '../errors.js';
-import { kindOf } from '../protocol/arguments.js';
+import { checkOptions, kindOf } from '../protocol/arguments.js';
 import { LONGEST_TIMER_MS, type Runtime } from '../runtime.js';
 import type { Handles } from './handles.js';
 import type { Job } from './job.js';
-import { checkObject } from './options.js';
 import type { JobState, Queue } from './queue.js';
 import { asLatin1, snapshotOf, stateOf, type JobSnapshot } from './snapshot.js';
 
@@ -148,7 +147,7 @@ export class Waits {
       if (number === undefined) throw invalidArgument(`'${target}' is no job handle of this server.`);
       return (job) => job.number === number;
     }
-    const { function: name } = checkObject('waitFor', target, ['function']) as { function?: unknown };
+    const { function: name } = checkOptions('waitFor', target, ['function']) as { function?: unknown };
     if (typeof name !== 'string') throw invalidArgument(`A function name is a string, not ${kindOf(name)}.`);
     const latin1 = asLatin1(name);
     return (job) => job.fn.name === latin1;
@@ -175,7 +174,7 @@ function counts(wanted: JobState, state: JobState, hasRun: boolean): boolean {
 
 function readWaitOptions(state: unknown, given: unknown): { timeout: number; signal: AbortSignal | undefined } {
   if (!STATES.includes(state as JobState)) throw invalidArgument(`The state is one of ${STATES.join(', ')}.`);
-  const { timeout = 10_000, signal }: WaitOptions = checkObject('waitFor', given, ['timeout', 'signal']);
+  const { timeout = 10_000, signal }: WaitOptions = checkOptions('waitFor', given, ['timeout', 'signal']);
   if (typeof timeout !== 'number' || !(timeout > 0) || (timeout > LONGEST_TIMER_MS && timeout !== Infinity)) {
     throw invalidArgument('The option timeout must be a number of milliseconds above 0, or Infinity.');
   }

@@ -1,7 +1,7 @@
 /** The options of everything that talks to job servers: what they are, their defaults, and the checks that they pass. */
 import type { ConnectionOptions } from 'node:tls';
 import { invalidArgument } from '../errors.js';
-import { checkFunction, checkOptions, checkWhole, kindOf, refuseUnknownKeys } from '../protocol/arguments.js';
+import { checkFunction, checkOptions, checkWhole, kindOf } from '../protocol/arguments.js';
 import { MAX_DATA_BYTES } from '../protocol/packet.js';
 import { LONGEST_TIMER_MS } from '../runtime.js';
 import { checkTls, type Servers } from './address.js';
@@ -75,16 +75,6 @@ export function nameOnWire(what: string, name: unknown, { prefix }: Pick<ServerS
   return prefix === '' ? checked : checkFunction(prefix + checked, `${what} with its prefix`);
 }
 
-/** A copy of an options object, for the caller may change his. An unknown key is an error. */
-export function copyOptions(options: unknown, keys: readonly string[], where: string): object {
-  const given = checkOptions(where, options) as Record<string, unknown>;
-  const copy: Record<string, unknown> = {};
-  // Also what an object inherits: it would be lost without a word otherwise.
-  for (const key in given) copy[key] = given[key];
-  refuseUnknownKeys(where, copy, keys);
-  return copy;
-}
-
 /** A time in milliseconds: above 0, `Infinity` for no limit. */
 export function checkTime(name: string, ms: unknown): number {
   if (typeof ms !== 'number' || !(ms > 0))
@@ -105,7 +95,10 @@ export function checkCount(name: string, value: unknown, largest: number = Numbe
 }
 
 function checkBackoff(backoff: unknown): Backoff {
-  const { min = 100, max = 10_000 }: { min?: unknown; max?: unknown } = copyOptions(backoff, ['min', 'max'], 'backoff');
+  const { min = 100, max = 10_000 }: { min?: unknown; max?: unknown } = checkOptions('backoff', backoff, [
+    'min',
+    'max',
+  ]);
   const checked = { min: checkTime('backoff.min', min), max: checkTime('backoff.max', max) };
   if (checked.min <= checked.max && checked.max !== Infinity) return checked;
   throw invalidArgument('The option backoff needs min <= max (10000 by default), and neither may be Infinity.');

@@ -1,12 +1,11 @@
 /** The options of the worker and of its functions: what they are, their defaults, and the checks that they pass. */
 import { invalidArgument } from '../errors.js';
-import { checkFunction, kindOf } from '../protocol/arguments.js';
+import { checkFunction, checkOptions, kindOf } from '../protocol/arguments.js';
 import {
   SERVER_KEYS,
   checkBoolean,
   checkCount,
   checkTime,
-  copyOptions,
   readServerOptions,
   type ServerOptions,
   type ServerSettings,
@@ -74,7 +73,7 @@ const MAX_ID_BYTES = 127;
 
 /** Checks the worker's options and fills in the defaults. */
 export function readWorkerOptions(given: GearmanWorkerOptions): WorkerSettings {
-  const options: GearmanWorkerOptions = copyOptions(given, WORKER_KEYS, 'GearmanWorker');
+  const options: GearmanWorkerOptions = checkOptions('GearmanWorker', given, WORKER_KEYS);
   const { id, concurrency = 1, maxJobs, idleTimeout = Infinity } = options;
   return {
     ...readServerOptions(options),
@@ -88,7 +87,7 @@ export function readWorkerOptions(given: GearmanWorkerOptions): WorkerSettings {
 
 /** Checks the options of a function and fills in the defaults. */
 export function readFunctionOptions(given: unknown): FunctionSettings {
-  const options: FunctionOptions = copyOptions(given, FUNCTION_KEYS, 'addFunction');
+  const options: FunctionOptions = checkOptions('addFunction', given, FUNCTION_KEYS);
   const { timeout = Infinity, onTimeout = 'fail', concurrency, reducer = false, serverTimeout } = options;
   if (!['fail', 'retry'].includes(onTimeout)) throw invalidArgument("The option onTimeout is 'fail' or 'retry'.");
   if (serverTimeout !== undefined && !(checkTime('serverTimeout', serverTimeout) < Infinity)) {
@@ -105,7 +104,7 @@ export function readFunctionOptions(given: unknown): FunctionSettings {
 
 /** Checks the options of the worker's `close` and fills in the default. */
 export function readCloseTimeout(given: unknown): number {
-  const { timeout = Infinity }: { timeout?: unknown } = copyOptions(given, ['timeout'], 'close');
+  const { timeout = Infinity }: { timeout?: unknown } = checkOptions('close', given, ['timeout']);
   return checkTime('timeout', timeout);
 }
 

@@ -51,7 +51,7 @@ export class Handles {
   read(packet: Packet, server: string): string {
     const issued = this.#younger.of(server);
     const handle = issued.read(packet);
-    if (!this.#older.isOfNoneBut(server)) this.#renew(handle, server);
+    if (!this.#older.isOfNoneBut(server)) this.#renew(handle, issued, server);
     if (issued.size >= GENERATION) {
       this.#older = this.#younger;
       this.#younger = new Generation();
@@ -60,9 +60,9 @@ export class Handles {
   }
 
   /** What the older generation knows of others that issued the handle, too, goes over to the younger one. */
-  #renew(handle: string, server: string): void {
-    for (const [other, issued] of this.#older.servers) {
-      if (other !== server && issued.has(handle)) this.#younger.of(other).add(handle);
+  #renew(handle: string, issued: Issued, server: string): void {
+    for (const [name, other] of this.#older.servers) {
+      if (name !== server && other.hasLastOf(issued, handle)) this.#younger.of(name).add(handle);
     }
   }
 

@@ -51,7 +51,9 @@ export class Issued {
   readonly #numbers = new Numbers();
   /** Handles that are not the prefix and a number. */
   readonly #others = new Set<string>();
-  /** What stands before the last three digits of the last handle, and its number. */
+  /** The number of the handle that was read last; -1 if it was read as a whole. */
+  #last = -1;
+  /** What stood before the last three digits of the last one that was not, and its number. */
   #front = '';
   #frontNumber = 0;
 
@@ -65,7 +67,7 @@ export class Issued {
    * @throws GearmanProtocolError `GEARMAN_UNEXPECTED_PACKET` when it holds none
    */
   read(packet: Packet): string {
-    const number = this.#numberIn(packet);
+    const number = (this.#last = this.#numberIn(packet));
     const frontNumber = Math.floor(number / TAILS.length);
     if (frontNumber <= 0) return this.#readWhole(packet);
     if (frontNumber !== this.#frontNumber) {
@@ -93,6 +95,13 @@ export class Issued {
     return number >= 0 ? this.#numbers.has(number) : this.#others.has(handle);
   }
 
+  /** Whether this server issued the handle, too, that was read last of another one: without a look at its characters. */
+  hasLastOf(other: Issued, handle: string): boolean {
+    if (other.#last < 0) return this.has(handle);
+    if (other.#prefix === this.#prefix) return this.#numbers.has(other.#last);
+    return this.#others.size > 0 && this.#others.has(handle);
+  }
+
   #readWhole(packet: Packet): string {
     const handle = packet.latin1(0);
     // A NUL behind it is let pass; what goes on behind a NUL is no handle.
@@ -105,10 +114,10 @@ export class Issued {
 
   /** The number of a handle that is the prefix and this number as one writes it; -1 for any other handle. */
   #numberOf(handle: string): number {
+    if (this.#prefix === '' || !handle.startsWith(this.#prefix)) return -1;
     const digits = handle.slice(this.#prefix.length);
     const number = Number(digits);
-    if (this.#prefix === '' || !handle.startsWith(this.#prefix) || String(number) !== digits) return -1;
-    return Number.isInteger(number) && number <= LARGEST ? number : -1;
+    return Number.isInteger(number) && number <= LARGEST && String(number) === digits ? number : -1;
   }
 
   /** {@link #numberOf} for a packet that is such a handle and nothing more. */

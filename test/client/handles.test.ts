@@ -54,16 +54,21 @@ describe('handles', () => {
     assert.deepEqual(handles.serversOf('H:1'), ['a:1']);
   });
 
-  it('keep the servers of the generation before when another one issues them', () => {
-    const handles = new Handles();
-    handles.read(created('H:1'), 'a:1');
-    handles.read(created('H:1'), 'b:1');
-    fill(handles, 'x');
-    handles.read(created('H:1'), 'c:1');
-    assert.deepEqual([...handles.serversOf('H:1')].sort(), ['a:1', 'b:1', 'c:1']);
-    fill(handles, 'y');
-    assert.deepEqual([...handles.serversOf('H:1')].sort(), ['a:1', 'b:1', 'c:1']);
-  });
+  for (const handle of ['H:1', 'H:host:1234567', 'H:host:01234567', 'plain']) {
+    it(`keep the servers of the generation before when another one issues them: ${handle}`, () => {
+      const handles = new Handles();
+      // One has other prefixes: to it the handle is none of its numbers.
+      handles.read(created('H:other:1234567'), 'b:1');
+      for (const server of ['a:1', 'b:1']) handles.read(created(handle), server);
+      handles.read(created('H:host:1234568'), 'd:1');
+      handles.read(created('H:other:1234567'), 'e:1');
+      for (const generation of ['x', 'y']) {
+        fill(handles, generation);
+        if (generation === 'x') handles.read(created(handle), 'c:1');
+        assert.deepEqual([...handles.serversOf(handle)].sort(), ['a:1', 'b:1', 'c:1']);
+      }
+    });
+  }
 
   it('are forgotten in whole generations: the bound holds for a million, too', () => {
     const handles = new Handles();

@@ -3,7 +3,7 @@ import { checkHandle } from '../protocol/arguments.js';
 import type { Packet } from '../protocol/incoming.js';
 import { Issued } from './issued.js';
 
-/** So many handles of a server are remembered at least, and at most twice as many. */
+/** So many handles are remembered at least, of all servers together, and at most twice as many. */
 const GENERATION = 65_536;
 
 /** A handle with the name of its server. */
@@ -16,6 +16,8 @@ export interface Located {
 /** The handles of a time, by server. */
 class Generation {
   readonly servers: Map<string, Issued> = new Map<string, Issued>();
+  /** Number of handles; one that several servers issued counts for each. */
+  size = 0;
   /** The server that was asked for last, and its handles: mostly it is asked for again. */
   #server = '';
   #issued = new Issued();
@@ -50,9 +52,11 @@ export class Handles {
    */
   read(packet: Packet, server: string): string {
     const issued = this.#younger.of(server);
+    const { size } = issued;
     const handle = issued.read(packet);
+    this.#younger.size += issued.size - size;
     if (!this.#older.isOfNoneBut(server)) this.#renew(handle, issued, server);
-    if (issued.size >= GENERATION) {
+    if (this.#younger.size >= GENERATION) {
       this.#older = this.#younger;
       this.#younger = new Generation();
     }
@@ -62,7 +66,9 @@ export class Handles {
   /** What the older generation knows of others that issued the handle, too, goes over to the younger one. */
   #renew(handle: string, issued: Issued, server: string): void {
     for (const [name, other] of this.#older.servers) {
-      if (name !== server && other.hasLastOf(issued, handle)) this.#younger.of(name).add(handle);
+      if (name === server || !other.hasLastOf(issued, handle)) continue;
+      this.#younger.of(name).add(handle);
+      this.#younger.size++;
     }
   }
 

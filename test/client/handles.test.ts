@@ -41,7 +41,7 @@ describe('handles', () => {
   it('are forgotten when twice as many have come, at the latest', () => {
     const handles = new Handles();
     handles.read(created('H:1'), 'a:1');
-    fill(handles, 'x', 2 * GENERATION);
+    fill(handles, 'x', 2 * GENERATION - 1);
     assert.deepEqual(handles.serversOf('H:1'), []);
   });
 

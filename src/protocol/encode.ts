@@ -12,7 +12,7 @@ export type Encoding = 'utf8' | 'latin1';
 const BY_HAND = 64;
 
 /** Length in bytes of an argument on the wire. */
-export function byteLength(argument: Argument): number {
+function byteLength(argument: Argument): number {
   return typeof argument === 'string' ? Buffer.byteLength(argument) : argument.byteLength;
 }
 

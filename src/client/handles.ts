@@ -67,8 +67,10 @@ export class Handles {
   #renew(handle: string, issued: Issued, server: string): void {
     for (const [name, other] of this.#older.servers) {
       if (name === server || !other.hasLastOf(issued, handle)) continue;
-      this.#younger.of(name).add(handle);
-      this.#younger.size++;
+      const renewed = this.#younger.of(name);
+      const { size } = renewed;
+      renewed.add(handle);
+      this.#younger.size += renewed.size - size;
     }
   }
 

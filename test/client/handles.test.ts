@@ -70,6 +70,17 @@ describe('handles', () => {
     });
   }
 
+  it('are not forgotten because one of two servers that issued the same one issues it again and again', () => {
+    const handles = new Handles();
+    for (const server of ['a:1', 'b:1']) handles.read(created('H:host:1'), server);
+    fill(handles, 'x', GENERATION - 2);
+    handles.read(created('H:host:2'), 'a:1');
+    // As it does while it coalesces jobs of a unique ID.
+    for (let count = 0; count < 2 * GENERATION; count++) handles.read(created('H:host:1'), 'b:1');
+    assert.deepEqual(handles.serversOf('H:host:2'), ['a:1']);
+    assert.deepEqual([...handles.serversOf('H:host:1')].sort(), ['a:1', 'b:1']);
+  });
+
   it('are forgotten in whole generations: the bound holds for a million, too', () => {
     const handles = new Handles();
     fill(handles, 'x', 1_000_000);

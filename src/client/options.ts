@@ -133,7 +133,7 @@ export function readSubmitOptions(
   const keys = named === undefined ? PRIORITY_SUBMIT_KEYS : SUBMIT_KEYS;
   const options: PrioritySubmitOptions = checkOptions(method, given, keys);
   const { timeout = settings.timeout, signal, server, unique, at, reducer, resubmit = settings.resubmit } = options;
-  const { priority } = options;
+  const priority = named ?? options.priority;
   checkLimits(timeout, signal);
   checkServer(server);
   if (unique !== undefined) checkUnique(unique);

@@ -404,6 +404,9 @@ describe('a job', () => {
           `^${method} has no option 'priority', only timeout, signal, server, unique, at, reducer, resubmit\\.$`,
         ),
       );
+      // One that is not listed among the keys, as of a class, is not seen, and must not have its way.
+      const hidden = Object.defineProperty({}, 'priority', { value: 'low' });
+      assert.equal(readSubmitOptions(hidden, method, priority, SETTINGS).priority, priority);
     }
   });
 

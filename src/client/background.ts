@@ -8,7 +8,7 @@ import type { JobProgress } from './watch.js';
 /** How a background job asks for itself. */
 export interface JobAsker {
   byHandle(id: string, options: RequestOptions): Promise<JobStatus>;
-  byUnique(unique: string, options: RequestOptions): Promise<UniqueJobStatus>;
+  byUnique(unique: string, server: string, options: RequestOptions): Promise<UniqueJobStatus>;
   watch(ask: (options: RequestOptions) => Promise<JobStatus>, options: WatchOptions): AsyncIterable<JobProgress>;
 }
 
@@ -56,10 +56,8 @@ export class BackgroundJob {
   async status(options: Pick<RequestOptions, 'timeout' | 'signal'> = {}): Promise<JobStatus> {
     if (this.#asksByUnique) {
       try {
-        const [known, running, numerator, denominator] = await this.#asker.byUnique(this.unique, {
-          ...options,
-          server: this.server,
-        });
+        const status = await this.#asker.byUnique(this.unique, this.server, options);
+        const [known, running, numerator, denominator] = status;
         return [known, running, numerator, denominator];
       } catch (error) {
         // A server that does not know GET_STATUS_UNIQUE says so.

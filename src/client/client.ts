@@ -64,7 +64,7 @@ export class GearmanClient {
   /** What background jobs ask with. */
   readonly #asker: JobAsker = {
     byHandle: (id, options) => this.jobStatus(id, options),
-    byUnique: (unique, options) => this.jobStatusByUnique(unique, options),
+    byUnique: (unique, server, options) => this.#statusByUnique(unique, options, server),
     watch: (ask, options) => this.#watch(ask, options),
   };
   #end: GearmanError | undefined;
@@ -293,8 +293,9 @@ export class GearmanClient {
     return [known, running, numerator, denominator];
   }
 
-  async #statusByUnique(unique: string, options: RequestOptions): Promise<UniqueJobStatus> {
-    const checked = readRequestOptions(options, 'jobStatusByUnique', this.#shared.settings);
+  async #statusByUnique(unique: string, options: RequestOptions, named?: string): Promise<UniqueJobStatus> {
+    const given = readRequestOptions(options, 'jobStatusByUnique', this.#shared.settings);
+    const checked = named === undefined ? given : { ...given, server: named };
     this.#start();
     return traceStatus(unique, () => Inquiry.byUnique(this.#shared, unique, checked).ask());
   }

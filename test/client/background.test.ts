@@ -95,6 +95,24 @@ describe('a background job', () => {
     assert.equal(connection.names[4], 'GET_STATUS_UNIQUE');
   });
 
+  it('takes its limits from the prototype of the options, too, as a question of the client does', async (t) => {
+    class Limits {
+      readonly #ms = 5;
+
+      get timeout(): number {
+        return this.#ms;
+      }
+    }
+    const { client, clock, connection } = await proven(t);
+    const submitted = client.submitBackground('f', 'w');
+    await connection.received(2);
+    connection.send(jobCreated('H:1'));
+    const status = rejection((await submitted).status(new Limits()), 'GEARMAN_TIMEOUT');
+    await connection.received(3);
+    clock.advance(5);
+    assert.match((await status).message, /within 5 ms/);
+  });
+
   it('is watched by what it asks with', async (t) => {
     const peer = await Peer.start(t, serve);
     const clock = new Clock();

@@ -17,7 +17,7 @@ const EMPTY_SLAB = Buffer.alloc(0);
 function joined(args: readonly Argument[]): string | undefined {
   let text: string | undefined;
   for (const argument of args) {
-    if (typeof argument !== 'string') return undefined;
+    if (typeof argument !== 'string' || maxByteLength(argument) >= BY_REFERENCE) return undefined;
     text = text === undefined ? argument : text + '\0' + argument;
   }
   return text !== undefined && maxByteLength(text) < BY_REFERENCE ? text : undefined;

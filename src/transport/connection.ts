@@ -1,5 +1,5 @@
 /** One socket's life: connects once, carries requests and their answers, dies once. */
-import { GearmanProtocolError, asError, gearmanError, type GearmanError } from '../errors.js';
+import { GearmanProtocolError, asError, describe, gearmanError, type GearmanError } from '../errors.js';
 import { Batch } from '../protocol/batch.js';
 import { Decoder } from '../protocol/decode.js';
 import type { Argument } from '../protocol/encode.js';
@@ -34,6 +34,11 @@ export interface ConnectionOwner {
 
 /** Once this many bytes are collected they are handed to the socket, to learn whether it wants more. */
 const FLUSH_BYTES = 65_536;
+
+/** There is no memory for the bytes of a long string, say. */
+function unwritable(cause: Error): GearmanError {
+  return gearmanError('GEARMAN_ARGUMENT_TOO_LARGE', `it could not be written: ${describe(cause)}.`, { cause });
+}
 
 /** Asks a silent server for a sign of life. That anything came is what counts, and the connection sees that. */
 class Heartbeat extends Request {
@@ -127,12 +132,17 @@ export class Connection extends Timed implements Carrier, SocketOwner {
     return this.#socket.isWritable;
   }
 
-  /** Writes a request; {@link flush} sends it. Only while {@link isWritable}. */
+  /** Writes a request; {@link flush} sends it. Only while {@link isWritable}. One that cannot be written is refused. */
   send(request: Request): void {
+    try {
+      request.write(this.#batch);
+    } catch (error) {
+      request.onRefused(unwritable(asError(error)));
+      return;
+    }
     if (!this.#replies.isOwed) this.#onFirstPending();
     request.carrier = this;
     this.#replies.expect(request);
-    request.write(this.#batch);
     if (this.#batch.bytes >= FLUSH_BYTES) this.flush();
   }
 

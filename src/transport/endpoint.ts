@@ -258,7 +258,7 @@ export class Endpoint extends Timed implements ConnectionOwner, RoutedServer {
       const request = this.#waiting.shift();
       if (request === undefined) break;
       connection.send(request);
-      if (state.name === 'proving') this.#world.deadlines.start(this, connectTimeout);
+      if (state.name === 'proving' && connection.pending > 0) this.#world.deadlines.start(this, connectTimeout);
     }
     connection.flush();
   }

@@ -107,13 +107,14 @@ export class Task extends Timed implements HeldJob {
   /** Decides what becomes of the job, if that is still open, and tells the server. */
   #end(outcome: JobOutcome, error?: Error, data?: string | Uint8Array): void {
     if (this.outcome !== undefined) return;
-    this.outcome = outcome;
-    this.error = error;
-    this.job.leave(false);
     const { handle } = this.job;
+    // First, for where there is no memory to write a result this throws, and the job has not ended.
     if (outcome === 'complete') this.#link.finish(TYPE.WORK_COMPLETE, handle, data);
     else if (outcome === 'exception') this.#link.finish(TYPE.WORK_EXCEPTION, handle, data);
     else if (outcome === 'fail') this.#link.finish(TYPE.WORK_FAIL, handle);
+    this.outcome = outcome;
+    this.error = error;
+    this.job.leave(false);
     this.#link.release(this);
     this.session.released(this.#link, outcome === 'retry');
   }

@@ -1,8 +1,9 @@
 /** What is as long as it may be, and what is longer, whoever made it so. */
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { GearmanArgumentError } from '../../src/errors.js';
 import { clientOf, proven, rejection, settleDown, stateOf } from '../support/client.js';
+import { Clock } from '../support/clock.js';
 import { Peer, jobCreated, serve, statusRes } from '../support/peer.js';
 
 describe('a name with the prefix of the client', () => {
@@ -76,5 +77,43 @@ describe('a job behind one that is larger than the server takes now', () => {
     assert.match(message, /no job server had room within 400 ms/);
     clock.advance(100);
     assert.equal((await large).maybeSubmitted, true);
+  });
+});
+
+describe('a job that there is no memory to write', () => {
+  const huge = 'x'.repeat(20_000);
+
+  /** Where the memory for it ends. */
+  function limitMemory(t: TestContext): void {
+    const original = Buffer.from.bind(Buffer);
+    t.mock.method(Buffer, 'from', (value: string, encoding: BufferEncoding) => {
+      if (value === huge) throw new RangeError('Array buffer allocation failed');
+      return original(value, encoding);
+    });
+  }
+
+  it('is refused, and the others get their own answers', async (t) => {
+    limitMemory(t);
+    const { client, connection } = await proven(t);
+    const refused = rejection(client.doBackground('f', huge, 'u'), 'GEARMAN_ARGUMENT_TOO_LARGE');
+    const calls = ['a', 'b'].map((unique) => client.doBackground('f', 'w', unique));
+    const { message, server, maybeSubmitted } = await refused;
+    assert.equal(message, 'Submitting f (unique ID u): it could not be written: Array buffer allocation failed.');
+    assert.deepEqual([server, maybeSubmitted], [undefined, false]);
+    await connection.received(3);
+    connection.send(jobCreated('H:a'), jobCreated('H:b'));
+    assert.deepEqual(await Promise.all(calls), ['H:a', 'H:b']);
+  });
+
+  it('says nothing of a server that was to be proven by it', async (t) => {
+    limitMemory(t);
+    const peer = await Peer.start(t, serve);
+    const clock = new Clock();
+    const client = clientOf(t, [peer], { connectTimeout: 100 }, clock);
+    await rejection(client.doBackground('f', huge), 'GEARMAN_ARGUMENT_TOO_LARGE');
+    clock.advance(1000);
+    await settleDown();
+    assert.equal(stateOf(client, peer).state, 'proving');
+    assert.equal(await client.doBackground('f', 'w'), 'H:peer:1');
   });
 });

@@ -1,5 +1,6 @@
 /** Encoding: exact packets, and the fewest buffers for those of one tick. */
 import assert from 'node:assert/strict';
+import { constants } from 'node:buffer';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Batch } from '../../src/protocol/batch.js';
@@ -182,6 +183,15 @@ describe('a batch', () => {
         );
       }
     }
+  });
+
+  it('takes the longest string that there can be: it is not put together with others', (t) => {
+    const longest = 'x'.repeat(constants.MAX_STRING_LENGTH);
+    // It is not written here, for that would take half a gigabyte.
+    t.mock.method(Buffer, 'from', () => Buffer.of(7));
+    const batch = new Batch('REQ');
+    batch.add(BG, ['f', 'u', longest]);
+    assert.deepEqual(Buffer.concat(batch.take()), encode('REQ', BG, ['f', 'u'], Buffer.of(7)));
   });
 
   it('stays in step when memory is transferred away before it was copied', () => {

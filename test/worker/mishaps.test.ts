@@ -282,6 +282,21 @@ describe('a job', () => {
     assert.deepEqual(errors, ['The result of f has lost its memory: it was transferred. Pass a copy.']);
   });
 
+  it('is an exception when there is no memory to write its result', async (t) => {
+    const { connection, hands } = await working(t);
+    const huge = 'x'.repeat(20_000);
+    const original = Buffer.from.bind(Buffer);
+    t.mock.method(Buffer, 'from', (value: string, encoding: BufferEncoding) => {
+      if (value === huge) throw new RangeError('Array buffer allocation failed');
+      return original(value, encoding);
+    });
+    connection.send(jobAssignUniq('H:1'));
+    (await hands.run(0)).end(huge);
+    const [exception] = await connection.seen('WORK_EXCEPTION');
+    assert.equal(exception?.data.toString(), 'Array buffer allocation failed');
+    await connection.seen('GRAB_JOB_UNIQ', 2);
+  });
+
   for (const message of [42, null, undefined, { text: 'x' }, Symbol('x')]) {
     it(`may throw an Error whose message is no text but ${message === null ? 'null' : typeof message}`, async (t) => {
       const handler = (): never => {

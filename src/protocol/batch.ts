@@ -13,14 +13,12 @@ const LARGEST_SLAB = 131_072;
 const NUL = 0;
 const EMPTY_SLAB = Buffer.alloc(0);
 
-/** The arguments in one string, if all are strings and short enough to be copied. Where there are none, nothing is gained by it. */
-function joined(args: readonly Argument[]): string | undefined {
-  let text: string | undefined;
+/** Whether all are strings and short enough to be copied. Where there are none, nothing is gained. */
+function areShortStrings(args: readonly Argument[]): args is readonly string[] {
   for (const argument of args) {
-    if (typeof argument !== 'string' || maxByteLength(argument) >= BY_REFERENCE) return undefined;
-    text = text === undefined ? argument : text + '\0' + argument;
+    if (typeof argument !== 'string' || maxByteLength(argument) >= BY_REFERENCE) return false;
   }
-  return text !== undefined && maxByteLength(text) < BY_REFERENCE ? text : undefined;
+  return args.length > 0;
 }
 
 /**
@@ -53,12 +51,12 @@ export class Batch {
 
   /** Adds a packet; what is opaque data is the last argument. */
   add(type: number, args: readonly Argument[]): void {
-    const text = typeof args[args.length - 1] === 'string' ? joined(args) : undefined;
-    if (text === undefined) {
+    // Of bytes, if there are any, the last one consists mostly.
+    if (typeof args[args.length - 1] !== 'string' || !areShortStrings(args)) {
       this.#addInPieces(type, args);
       return;
     }
-    this.#strings.add(type, text);
+    this.#strings.add(type, args);
     if (this.#strings.isEnough) this.#writeStrings();
   }
 

@@ -5,8 +5,8 @@
 import { writeHeader, writeLength, type Encoding } from './encode.js';
 import { HEADER_BYTES, PACKET_TYPES, type Magic } from './packet.js';
 
-/** So many characters are written at once; with more there is nothing left to gain. */
-const ENOUGH = 512;
+/** So many characters are written at once; with more there is little left to gain. */
+const ENOUGH = 1536;
 
 /** Headers by type, with no length yet, one character a byte. */
 const HEADERS: Readonly<Record<Magic, readonly string[]>> = { REQ: headersOf('REQ'), RES: headersOf('RES') };
@@ -26,6 +26,10 @@ export class Strings {
   #text = '';
   /** Of each body, in characters. */
   #lengths: number[] = [];
+  /** Type and first argument of the last packet with several, and what it began with: in one piece, once it has come twice. */
+  #type = -1;
+  #first = '';
+  #beginning = '';
 
   constructor(magic: Magic, encoding: Encoding) {
     this.#encoding = encoding;
@@ -42,9 +46,16 @@ export class Strings {
     return this.#text.length >= ENOUGH;
   }
 
-  add(type: number, body: string): void {
-    this.#text += (this.#headers[type] ?? '') + body;
-    this.#lengths.push(body.length);
+  /** Adds a packet that has arguments. */
+  add(type: number, args: readonly string[]): void {
+    const [first = ''] = args;
+    const last = args.length - 1;
+    // From the left: that is how a long string is cheapest to put together, and to write.
+    let text = this.#text + (last > 0 ? this.#begin(type, first) : (this.#headers[type] ?? ''));
+    for (let index = 1; index < last; index++) text = text + (args[index] ?? '') + '\0';
+    text += args[last] ?? '';
+    this.#lengths.push(text.length - this.#text.length - HEADER_BYTES);
+    this.#text = text;
   }
 
   /** Writes all and forgets them; returns the offset behind them. There must be room for three bytes a character. */
@@ -61,6 +72,17 @@ export class Strings {
       start += HEADER_BYTES + length;
     }
     return start;
+  }
+
+  /** Header, first argument and NUL. Of packets with several arguments most begin as the one before did: with a function name. */
+  #begin(type: number, first: string): string {
+    if (type === this.#type && first === this.#first) {
+      return (this.#beginning ||= Buffer.from(`${this.#headers[type] ?? ''}${first}\0`).toString());
+    }
+    this.#type = type;
+    this.#first = first;
+    this.#beginning = '';
+    return `${this.#headers[type] ?? ''}${first}\0`;
   }
 
   /** Some characters take more than one byte. */

@@ -6,7 +6,7 @@ import type { Settings } from './options.js';
 export class FunctionNames {
   readonly #settings: Settings;
   /** The last one that was right. */
-  #name: unknown;
+  #name: string | undefined;
   #onWire = '';
 
   constructor(settings: Settings) {
@@ -18,9 +18,10 @@ export class FunctionNames {
    * @throws GearmanArgumentError
    */
   onWire(name: unknown): string {
-    if (name !== this.#name || this.#onWire === '') {
-      this.#onWire = nameOnWire('The function name', name, this.#settings);
-      this.#name = name;
+    if (name !== this.#name || name === undefined) {
+      // A copy, for a piece of a long text would keep all of it.
+      this.#onWire = Buffer.from(nameOnWire('The function name', name, this.#settings)).toString();
+      this.#name = this.#onWire.slice(this.#settings.prefix.length);
     }
     return this.#onWire;
   }

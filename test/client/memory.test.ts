@@ -9,7 +9,7 @@ import type { GearmanClient } from '../../src/client/client.js';
 import type { SubmitOptions } from '../../src/client/options.js';
 import type { PingResult } from '../../src/client/ping.js';
 import { GearmanError, type GearmanErrorCode } from '../../src/errors.js';
-import { proven, rejection, stateOf, type Proven } from '../support/client.js';
+import { clientOf, proven, rejection, stateOf, type Proven } from '../support/client.js';
 import { Peer, jobCreated, serve } from '../support/peer.js';
 
 setFlagsFromString('--expose-gc');
@@ -110,5 +110,25 @@ describe("the store of the caller's AsyncLocalStorage context", () => {
 
   it('is let go of while the connection lives that his call has opened', async (t) => {
     assert.deepEqual(await callOnce(t), { state: 'up', isCollected: true });
+  });
+});
+
+describe('a function name', () => {
+  /** Of a name that is a piece of a long text, which nobody else holds. */
+  async function submitPiece(client: GearmanClient): Promise<void> {
+    await client.doBackground('x'.repeat(LONG).slice(0, 20), 'w');
+  }
+  const LONG = 64 * 1024 * 1024;
+
+  it('that was cut out of a long text does not keep that', async (t) => {
+    const peer = await Peer.start(t, serve);
+    const client = clientOf(t, [peer]);
+    await client.doBackground('f', 'w');
+    const used = (): number => process.memoryUsage().heapUsed;
+    collectGarbage();
+    const before = used();
+    await submitPiece(client);
+    await held({});
+    assert.ok(used() - before < LONG / 2, `${used() - before} bytes are kept`);
   });
 });

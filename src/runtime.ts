@@ -76,6 +76,11 @@ export interface Runtime {
 
 const KEEP_ALIVE_MS = 30_000;
 
+/** How much a socket reads at once, in bytes. */
+const READ_BYTES = 65_536;
+/** From this size on a chunk has memory of its own, in bytes. */
+const LARGE_CHUNK = 16_384;
+
 /**
  * Sockets and timers outlive the call that happens to make them, so they must not carry its AsyncLocalStorage context on: they get
  * that in which this file was loaded.
@@ -95,7 +100,9 @@ function open(target: Target, onUp: () => void): net.Socket {
   const { host, port } = target;
   // Node drops an attempt after 250 ms otherwise, which is less than a round trip to some servers.
   const tcp = { host, port, autoSelectFamily: true, autoSelectFamilyAttemptTimeout: target.addressTimeoutMs };
-  const socket = target.tls === undefined ? net.connect(tcp) : tls.connect({ ...target.tls, ...tcp });
+  const onread = readInto((chunk) => socket.emit('data', chunk));
+  const options = { ...target.tls, ...tcp, onread };
+  const socket: net.Socket = target.tls === undefined ? net.connect(options) : tls.connect(options);
   socket.setNoDelay(true);
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   socket.unref();
@@ -103,6 +110,33 @@ function open(target: Target, onUp: () => void): net.Socket {
   socket.once('connect', () => socket.unref());
   socket.once(target.tls === undefined ? 'connect' : 'secureConnect', onUp);
   return socket;
+}
+
+/**
+ * Reads into the same memory each time, and hands on copies, which lie behind one another. Left alone, Node allocates 64 KiB for each
+ * read, gives back what is too much and lets the chunk pass through its stream, which takes a tenth of a round trip.
+ *
+ * It would also take another buffer for each read, but not when what runs behind the read throws.
+ */
+function readInto(onData: (chunk: Buffer) => void): net.OnReadOpts {
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  let free = Buffer.alloc(0);
+  const reserve = (size: number): Buffer => {
+    if (size >= LARGE_CHUNK) return Buffer.allocUnsafeSlow(size);
+    if (free.length < size) free = Buffer.allocUnsafeSlow(READ_BYTES);
+    const chunk = free.subarray(0, size);
+    free = free.subarray(size);
+    return chunk;
+  };
+  return {
+    buffer,
+    callback: (count) => {
+      const chunk = reserve(count);
+      buffer.copy(chunk, 0, 0, count);
+      onData(chunk);
+      return true;
+    },
+  };
 }
 
 async function accept(place: Place, onSocket: (socket: Duplex, host: string) => void): Promise<Listener> {

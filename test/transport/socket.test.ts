@@ -387,6 +387,32 @@ describe('a socket that does not come up', () => {
 });
 
 describe('the real runtime', () => {
+  it('reads small chunks into the same memory, and never writes over what was read', async (t) => {
+    const peer = await Peer.start(t);
+    const condition = new Condition();
+    const chunks: Buffer[] = [];
+    let length = 0;
+    const target = { host: '127.0.0.1', port: peer.port, tls: undefined, addressTimeoutMs: 1000 };
+    const socket = nodeRuntime.connect(target, () => undefined);
+    t.after(() => socket.destroy());
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      length += chunk.length;
+      condition.changed();
+    });
+    const connection = await peer.connection(0);
+    const sent: Buffer[] = [];
+    const send = async (size: number): Promise<void> => {
+      sent.push(Buffer.alloc(size, `${sent.length} `));
+      connection.send(...sent.slice(-1));
+      await condition.until(() => length === sent.reduce((sum, bytes) => sum + bytes.length, 0));
+    };
+    for (let count = 0; count < 500; count++) await send(100);
+    assert.ok(new Set(chunks.map(({ buffer }) => buffer)).size <= 2);
+    for (const size of [32_767, 1, 65_536, 65_535, 1, 32_768, 300_000, 5]) await send(size);
+    assert.ok(Buffer.concat(chunks).equals(Buffer.concat(sent)));
+  });
+
   it('has timers that can be held, and cancelled', async () => {
     const rung: string[] = [];
     const cancelled = nodeRuntime.setTimer(() => rung.push('cancelled'), 1);

@@ -51,7 +51,7 @@ export class Batch {
 
   /** Adds a packet; what is opaque data is the last argument. */
   add(type: number, args: readonly Argument[]): void {
-    // Of bytes, if there are any, the last one consists mostly.
+    // If one is bytes, it is mostly the last.
     if (typeof args[args.length - 1] !== 'string' || !areShortStrings(args)) {
       this.#addInPieces(type, args);
       return;

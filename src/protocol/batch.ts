@@ -56,8 +56,9 @@ export class Batch {
       this.#addInPieces(type, args);
       return;
     }
-    this.#strings.add(type, args);
+    // Before it is added, for this may throw where memory ends.
     if (this.#strings.isEnough) this.#writeStrings();
+    this.#strings.add(type, args);
   }
 
   /** Adds bytes as they are: a line of text between packets. */

@@ -194,6 +194,25 @@ describe('a batch', () => {
     assert.deepEqual(Buffer.concat(batch.take()), encode('REQ', BG, ['f', 'u'], Buffer.of(7)));
   });
 
+  for (const data of ['text', Buffer.from('bytes')]) {
+    it(`leaves out a packet of ${typeof data} that it throws for because memory ends, and no other`, (t) => {
+      const batch = new Batch('REQ');
+      const { mock } = t.mock.method(Buffer, 'allocUnsafeSlow', () => assert.fail('Array buffer allocation failed'));
+      const added: string[] = [];
+      for (let count = 0; count < 200; count++) {
+        try {
+          batch.add(BG, ['f', `${count}`, data]);
+          added.push(`${count}`);
+        } catch {
+          mock.restore();
+        }
+      }
+      assert.equal(added.length, 199);
+      const expected = added.map((unique) => encode('REQ', BG, ['f', unique], data));
+      assert.deepEqual(Buffer.concat(batch.take()), Buffer.concat(expected));
+    });
+  }
+
   it('stays in step when memory is transferred away before it was copied', () => {
     const batch = new Batch('REQ');
     const bytes = new Uint8Array(100);

@@ -78,8 +78,6 @@ const KEEP_ALIVE_MS = 30_000;
 
 /** How much a socket reads at once, in bytes. */
 const READ_BYTES = 65_536;
-/** From this size on a chunk has memory of its own, in bytes. */
-const LARGE_CHUNK = 16_384;
 
 /**
  * Sockets and timers outlive the call that happens to make them, so they must not carry its AsyncLocalStorage context on: they get
@@ -113,25 +111,17 @@ function open(target: Target, onUp: () => void): net.Socket {
 }
 
 /**
- * Reads into the same memory each time, and hands on copies, which lie behind one another. Left alone, Node allocates 64 KiB for each
- * read, gives back what is too much and lets the chunk pass through its stream, which takes a tenth of a round trip.
+ * Reads into the same memory each time, and hands on copies. Left alone, Node allocates 64 KiB for each read, gives back what is too
+ * much and lets the chunk pass through its stream, which takes a tenth of a round trip.
  *
- * It would also take another buffer for each read, but not when what runs behind the read throws.
+ * Each copy has memory of its own: chunks that share some would be cloned together for a thread, and kept by what is kept of one.
  */
 function readInto(onData: (chunk: Buffer) => void): net.OnReadOpts {
   const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  let free = Buffer.alloc(0);
-  const reserve = (size: number): Buffer => {
-    if (size >= LARGE_CHUNK) return Buffer.allocUnsafeSlow(size);
-    if (free.length < size) free = Buffer.allocUnsafeSlow(READ_BYTES);
-    const chunk = free.subarray(0, size);
-    free = free.subarray(size);
-    return chunk;
-  };
   return {
     buffer,
     callback: (count) => {
-      const chunk = reserve(count);
+      const chunk = Buffer.allocUnsafeSlow(count);
       buffer.copy(chunk, 0, 0, count);
       onData(chunk);
       return true;

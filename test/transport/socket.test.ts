@@ -387,7 +387,7 @@ describe('a socket that does not come up', () => {
 });
 
 describe('the real runtime', () => {
-  it('reads small chunks into the same memory, and never writes over what was read', async (t) => {
+  it('gives each chunk memory of its own, and never writes over it', async (t) => {
     const peer = await Peer.start(t);
     const condition = new Condition();
     const chunks: Buffer[] = [];
@@ -407,10 +407,9 @@ describe('the real runtime', () => {
       connection.send(...sent.slice(-1));
       await condition.until(() => length === sent.reduce((sum, bytes) => sum + bytes.length, 0));
     };
-    for (let count = 0; count < 500; count++) await send(100);
-    assert.ok(new Set(chunks.map(({ buffer }) => buffer)).size <= 2);
-    for (const size of [32_767, 1, 65_536, 65_535, 1, 32_768, 300_000, 5]) await send(size);
+    for (const size of [1, 100, 32_767, 65_536, 65_535, 1, 300_000, 5]) await send(size);
     assert.ok(Buffer.concat(chunks).equals(Buffer.concat(sent)));
+    for (const chunk of chunks) assert.equal(chunk.buffer.byteLength, chunk.length);
   });
 
   it('has timers that can be held, and cancelled', async () => {

@@ -101,7 +101,16 @@ export class Task extends Timed implements HeldJob {
   #fail(error: Error): void {
     if (error instanceof JobRetry) this.#end('retry', error);
     else if (error instanceof JobFailed) this.#end('fail', error);
-    else this.#end('exception', error, textOf(error));
+    else this.#except(error);
+  }
+
+  #except(error: Error): void {
+    try {
+      this.#end('exception', error, textOf(error));
+    } catch {
+      // There is no memory to write the text.
+      this.#end('fail', error);
+    }
   }
 
   /** Decides what becomes of the job, if that is still open, and tells the server. */

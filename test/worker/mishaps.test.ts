@@ -282,6 +282,24 @@ describe('a job', () => {
     assert.deepEqual(errors, ['The result of f has lost its memory: it was transferred. Pass a copy.']);
   });
 
+  it('fails when there is no memory to write the text of its exception', async (t) => {
+    const huge = 'x'.repeat(20_000);
+    const handler = (): never => {
+      throw new Error(huge);
+    };
+    const { worker, connection } = await working(t, {}, { handler });
+    const original = Buffer.from.bind(Buffer);
+    t.mock.method(Buffer, 'from', (value: string, encoding: BufferEncoding) => {
+      if (value === huge) throw new RangeError('Array buffer allocation failed');
+      return original(value, encoding);
+    });
+    const ended = once(worker, 'job:end');
+    connection.send(jobAssignUniq('H:1'));
+    await connection.seen('WORK_FAIL');
+    assert.equal((await ended)[1], 'fail');
+    await connection.seen('GRAB_JOB_UNIQ', 2);
+  });
+
   it('is an exception when there is no memory to write its result', async (t) => {
     const { connection, hands } = await working(t);
     const huge = 'x'.repeat(20_000);

@@ -5,18 +5,11 @@ import type { Settings } from './options.js';
 /** So many names are known at most; then all are checked anew. */
 const MOST_KNOWN = 1000;
 
-/** A name that is right. */
-interface Known {
-  readonly name: string;
-  /** With the prefix. */
-  readonly onWire: string;
-}
-
-/** Checks function names and gives them the prefix. A caller has few, so that each is checked once; mostly he comes with the last one again. */
+/** Checks function names and gives them the prefix. A caller has few, so that each is checked once. */
 export class FunctionNames {
   readonly #settings: Settings;
-  readonly #known = new Map<unknown, Known>();
-  #last: Known | undefined;
+  /** By the name, as it goes on the wire. */
+  readonly #known = new Map<unknown, string>();
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -27,16 +20,14 @@ export class FunctionNames {
    * @throws GearmanArgumentError
    */
   onWire(name: unknown): string {
-    if (this.#last === undefined || name !== this.#last.name) this.#last = this.#known.get(name) ?? this.#learn(name);
-    return this.#last.onWire;
+    return this.#known.get(name) ?? this.#learn(name);
   }
 
-  #learn(name: unknown): Known {
+  #learn(name: unknown): string {
     // A copy, for a piece of a long text would keep all of it.
     const onWire = Buffer.from(nameOnWire('The function name', name, this.#settings)).toString();
-    const known = { name: onWire.slice(this.#settings.prefix.length), onWire };
     if (this.#known.size >= MOST_KNOWN) this.#known.clear();
-    this.#known.set(known.name, known);
-    return known;
+    this.#known.set(onWire.slice(this.#settings.prefix.length), onWire);
+    return onWire;
   }
 }

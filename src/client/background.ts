@@ -56,8 +56,7 @@ export class BackgroundJob {
   async status(options: Pick<RequestOptions, 'timeout' | 'signal'> = {}): Promise<JobStatus> {
     if (this.#asksByUnique) {
       try {
-        const status = await this.#asker.byUnique(this.unique, this.server, options);
-        const [known, running, numerator, denominator] = status;
+        const [known, running, numerator, denominator] = await this.#asker.byUnique(this.unique, this.server, options);
         return [known, running, numerator, denominator];
       } catch (error) {
         // A server that does not know GET_STATUS_UNIQUE says so.

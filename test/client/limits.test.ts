@@ -1,9 +1,10 @@
 /** What is as long as it may be, and what is longer, whoever made it so. */
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { GearmanArgumentError } from '../../src/errors.js';
 import { clientOf, proven, rejection, settleDown, stateOf } from '../support/client.js';
 import { Clock } from '../support/clock.js';
+import { limitMemory } from '../support/memory.js';
 import { Peer, jobCreated, serve, statusRes } from '../support/peer.js';
 
 describe('a name with the prefix of the client', () => {
@@ -83,17 +84,8 @@ describe('a job behind one that is larger than the server takes now', () => {
 describe('a job that there is no memory to write', () => {
   const huge = 'x'.repeat(20_000);
 
-  /** Where the memory for it ends. */
-  function limitMemory(t: TestContext): void {
-    const original = Buffer.from.bind(Buffer);
-    t.mock.method(Buffer, 'from', (value: string, encoding: BufferEncoding) => {
-      if (value === huge) throw new RangeError('Array buffer allocation failed');
-      return original(value, encoding);
-    });
-  }
-
   it('is refused, and the others get their own answers', async (t) => {
-    limitMemory(t);
+    limitMemory(t, huge);
     const { client, connection } = await proven(t);
     const refused = rejection(client.doBackground('f', huge, 'u'), 'GEARMAN_ARGUMENT_TOO_LARGE');
     const calls = ['a', 'b'].map((unique) => client.doBackground('f', 'w', unique));
@@ -106,7 +98,7 @@ describe('a job that there is no memory to write', () => {
   });
 
   it('says nothing of a server that was to be proven by it', async (t) => {
-    limitMemory(t);
+    limitMemory(t, huge);
     const peer = await Peer.start(t, serve);
     const clock = new Clock();
     const client = clientOf(t, [peer], { connectTimeout: 100 }, clock);

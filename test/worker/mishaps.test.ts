@@ -9,6 +9,7 @@ import { TYPE } from '../../src/protocol/packet.js';
 import { GearmanWorker } from '../../src/worker/worker.js';
 import { isPending, settleDown } from '../support/client.js';
 import { Clock } from '../support/clock.js';
+import { limitMemory } from '../support/memory.js';
 import { Peer, echoRes, errorPacket } from '../support/peer.js';
 import { runScript } from '../support/process.js';
 import { attend, digested, handOut, jobAssignUniq, noJob, workerOf, working, type Working } from '../support/worker.js';
@@ -288,11 +289,7 @@ describe('a job', () => {
       throw new Error(huge);
     };
     const { worker, connection } = await working(t, {}, { handler });
-    const original = Buffer.from.bind(Buffer);
-    t.mock.method(Buffer, 'from', (value: string, encoding: BufferEncoding) => {
-      if (value === huge) throw new RangeError('Array buffer allocation failed');
-      return original(value, encoding);
-    });
+    limitMemory(t, huge);
     const ended = once(worker, 'job:end');
     connection.send(jobAssignUniq('H:1'));
     await connection.seen('WORK_FAIL');
@@ -303,11 +300,7 @@ describe('a job', () => {
   it('is an exception when there is no memory to write its result', async (t) => {
     const { connection, hands } = await working(t);
     const huge = 'x'.repeat(20_000);
-    const original = Buffer.from.bind(Buffer);
-    t.mock.method(Buffer, 'from', (value: string, encoding: BufferEncoding) => {
-      if (value === huge) throw new RangeError('Array buffer allocation failed');
-      return original(value, encoding);
-    });
+    limitMemory(t, huge);
     connection.send(jobAssignUniq('H:1'));
     (await hands.run(0)).end(huge);
     const [exception] = await connection.seen('WORK_EXCEPTION');
